@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from tests.admin.populated import dump, people
+from tests.cache.memory import MemoryCache
 
 from torii_dynamodb import DynamoDbStorage, NewSession
+from torii_dynamodb._core.cache import CacheKeys
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.autoscaling import AutoscalingAdmin, targets
 from torii_dynamodb.admin.backups import Backups
@@ -69,10 +71,13 @@ def test_a_restored_set_has_everything_but_sessions_and_tokens(
     made = backups.create("nightly")
     assert made.complete
     target = restored_config(on_moto)
+    cache = MemoryCache()
+    cache.held = {CacheKeys(target).user("acme", "usr_ada"): b"E"}
 
-    report = backups.restore(target.table_prefix, backup_set="nightly")
+    report = Backups(on_moto, moto_client, cache=cache).restore(target.table_prefix, backup_set="nightly")
 
     assert report.verification.ok, report.verification.findings
+    assert cache.held == {}, "earlier tables of this name had left something in the cache"
     assert (report.users, report.verification.users, report.verification.identities) == (3, 3, 8)
     assert report.verification.sessions == 3
     assert report.verification.valid_sessions == 0

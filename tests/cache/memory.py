@@ -49,6 +49,10 @@ class MemoryCache:
         for key in keys:
             self._set(key, after_write(self.held.get(key), undecided=undecided))
 
+    def clear(self, prefix: str) -> None:
+        """See ``Cache.clear``."""
+        self.forget([key for key in self.held if key.startswith(prefix)])
+
     def close(self) -> None:
         """See ``Cache.close``."""
 

@@ -10,7 +10,17 @@ from typing import Any, Protocol, TypeVar
 from torii_dynamodb._async.laid_out import AsyncLaidOutClient
 from torii_dynamodb._async.primitives import Background, monotonic, sleep
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.cache import MAX_VALUE, CacheCounts, CacheKeys, Lease, Write, concern_of, writes_in, writes_of
+from torii_dynamodb._core.cache import (
+    MAX_VALUE,
+    CacheCounts,
+    CacheKeys,
+    Lease,
+    Write,
+    concern_of,
+    is_outdated,
+    writes_in,
+    writes_of,
+)
 from torii_dynamodb._core.layout import locator
 from torii_dynamodb._rules.circuit import CircuitBreaker
 from torii_dynamodb._wire.batches import Key
@@ -71,6 +81,13 @@ class AsyncCache(Protocol):
         """
         ...
 
+    async def clear(self, prefix: str) -> None:
+        """Remove what :meth:`forget` removes, under all keys that begin with a prefix. It need not be atomic.
+
+        What is there when it begins is gone when it returns. It may take as long as there are keys.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Close the connections. A later use opens them again."""
         ...
@@ -79,28 +96,28 @@ class AsyncCache(Protocol):
 class AsyncGuardedCache:
     """A cache that may fail: what only reads does without it, what ends sessions insists.
 
+    Several handles may share one, also of different event loops.
+
     Args:
         cache: The cache.
-        background: Runs what a cancelled caller leaves to do.
     """
 
-    def __init__(self, cache: AsyncCache, background: Background) -> None:
-        self._cache = cache
-        self._background = background
+    def __init__(self, cache: AsyncCache) -> None:
+        self.cache = cache
         self._breaker = CircuitBreaker()
         self.counts = CacheCounts()
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None] | None:
         """Return the values of keys; ``None`` if the cache cannot be used."""
-        return await self._attempt(lambda: self._cache.get(keys))
+        return await self._attempt(lambda: self.cache.get(keys))
 
     async def lease(self, keys: Sequence[str]) -> Lease | None:
         """Take a lease of keys; ``None`` if the cache cannot be used."""
-        return await self._attempt(lambda: self._cache.lease(keys))
+        return await self._attempt(lambda: self.cache.lease(keys))
 
     async def fill(self, lease: Lease, values: Mapping[str, bytes]) -> None:
         """Fill keys, if the cache can be used."""
-        await self._attempt(lambda: self._cache.fill(lease, values))
+        await self._attempt(lambda: self.cache.fill(lease, values))
 
     async def forget(self, keys: Sequence[str], *, undecided: bool = False, insist: bool) -> None:
         """Remove keys.
@@ -114,20 +131,20 @@ class AsyncGuardedCache:
             CacheUnavailable: They could not be removed.
         """
         if not insist:
-            await self._attempt(lambda: self._cache.forget(keys, undecided=undecided))
+            await self._attempt(lambda: self.cache.forget(keys, undecided=undecided))
             return
         started, attempts, pause = monotonic(), 0, 0.02
         while True:
             attempts += 1
             try:
-                await self._cache.forget(keys, undecided=undecided)
+                await self.cache.forget(keys, undecided=undecided)
             except CacheUnavailable as error:
                 self._failed(error)
                 if monotonic() - started + pause > PATIENCE:
                     raise CacheUnavailable(
                         "DynamoDB has the result of this operation, but the previous state could not be removed from "
                         f"the cache: {error}; hosts that can reach the cache may see it for up to "
-                        f"{self._cache.max_age.total_seconds():g} seconds; repeating the operation is safe",
+                        f"{self.cache.max_age.total_seconds():g} seconds; repeating the operation is safe",
                         attempts=attempts,
                     ) from error
             else:
@@ -136,23 +153,17 @@ class AsyncGuardedCache:
             await sleep(pause)
             pause *= 2
 
-    def forget_later(self, keys: Sequence[str]) -> None:
-        """Put up a barrier in the background: the caller was cancelled, and DynamoDB may have applied its write."""
-        self._background.spawn(
-            lambda: self.forget(keys, undecided=True, insist=True), "removing the state before a cancelled write"
-        )
-
     async def problem(self) -> str:
-        """Return why the cache cannot be used; empty if it can."""
+        """Return why the cache cannot be used; empty if it can. It asks for what a revocation needs."""
         try:
-            await self._cache.get(["torii:health"])
+            await self.cache.forget(["torii:health"])
         except CacheUnavailable as error:
             return f"{error.code}: {error}"
         return ""
 
     async def aclose(self) -> None:
         """Close the cache."""
-        await self._cache.aclose()
+        await self.cache.aclose()
 
     async def _attempt(self, call: Callable[[], Awaitable[T]]) -> T | None:
         if not self._breaker.allows(monotonic()):
@@ -169,11 +180,14 @@ class AsyncGuardedCache:
         if not self._breaker.is_open:
             _log.warning("the cache cannot be used, so session checks read DynamoDB: %s", error)
         self._breaker.failed(monotonic())
+        self.counts.failures += 1
+        self.counts.circuit_open = True
 
     def _succeeded(self) -> None:
         if self._breaker.is_open:
             _log.info("the cache can be used again")
-        self._breaker.succeeded()
+            self._breaker.succeeded()
+            self.counts.circuit_open = False
 
 
 class AsyncCachedClient:
@@ -187,13 +201,20 @@ class AsyncCachedClient:
         cache: The cache.
         config: The configuration.
         tenant: The tenant whose requests these are; ``None`` outside of any.
+        background: Runs what a cancelled caller leaves to do.
     """
 
     def __init__(
-        self, client: AsyncLaidOutClient, cache: AsyncGuardedCache, config: DynamoDbConfig, tenant: str | None
+        self,
+        client: AsyncLaidOutClient,
+        cache: AsyncGuardedCache,
+        config: DynamoDbConfig,
+        tenant: str | None,
+        background: Background,
     ) -> None:
         self._client = client
         self._cache = cache
+        self._background = background
         self._tenant = tenant
         self._locate = locator(config, tenant)
         self._keys = CacheKeys(config)
@@ -224,9 +245,9 @@ class AsyncCachedClient:
         if held is None:
             self._cache.counts.fallbacks += 1
             return judge(*await self._client.batch_get(keys, consistent=consistent))
-        if None not in held:
-            session, user = (None if value is None else loads(value) for value in held)
-            found = judge(session, user)
+        entries: list[Item | None] = [None if value is None else loads(value) for value in held]
+        if None not in entries:
+            found = judge(*entries)
             if found is not None:
                 self._cache.counts.hits += 1
                 return found
@@ -237,11 +258,26 @@ class AsyncCachedClient:
         # What is stored must be no older than the lease: an eventually consistent read may be.
         items = await self._client.batch_get(keys, consistent=consistent or leased)
         found = judge(*items)
+        if consistent or leased:
+            await self._remove_outdated(names, entries, items)
         if lease is not None and leased:
             values = {name: dumps(item) for name, item in zip(names, items, strict=True) if found and item}
             kept = {name: value for name, value in values.items() if name in lease.keys and len(value) <= MAX_VALUE}
             await self._cache.fill(lease, kept)
         return found
+
+    async def _remove_outdated(
+        self, names: Sequence[str], entries: Sequence[Item | None], items: Sequence[Item | None]
+    ) -> None:
+        """Remove entries that are older than what was read after them: something may write without the cache."""
+        outdated = [
+            name
+            for name, entry, item in zip(names, entries, items, strict=True)
+            if entry is not None and is_outdated(entry, item)
+        ]
+        if outdated:
+            self._cache.counts.outdated += len(outdated)
+            await self._cache.forget(outdated, insist=False)
 
     async def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
         """See :meth:`AsyncClient.call`. A write returns once what it changed was removed from the cache.
@@ -274,7 +310,7 @@ class AsyncCachedClient:
                 _log.warning("after a write whose outcome is unknown: %s", error)
             raise
         except BaseException:
-            self._cache.forget_later(keys)
+            self._forget_later(keys)
             raise
         await self._remove(keys, insist=concern.ends)
         return answer
@@ -285,8 +321,15 @@ class AsyncCachedClient:
         except Exception:
             raise
         except BaseException:
-            self._cache.forget_later(keys)
+            self._forget_later(keys)
             raise
+
+    def _forget_later(self, keys: Sequence[str]) -> None:
+        """Put up a barrier in the background: the caller was cancelled, and DynamoDB may have applied its write."""
+        self._background.spawn(
+            lambda: self._cache.forget(keys, undecided=True, insist=True),
+            "removing the state before a cancelled write",
+        )
 
     async def _key_of_session(self, table: str, key: Item) -> list[str]:
         """Read whose session it is that an application writes itself, in a table whose keys do not say it."""

@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss", "redis": "redis", "rediss": "rediss", "unix": "unix"}
 _MOST_AGE = timedelta(hours=1)
+_PAGE: Final = 1000
+_AT_ONCE: Final = 16
 
 
 class _Script:
@@ -164,15 +166,30 @@ class AsyncValkeyCache:
     async def forget(self, keys: Sequence[str], *, undecided: bool = False) -> None:
         """See :meth:`AsyncCache.forget`."""
         # In a cluster, a script's keys must be of one user.
-        by_user: dict[str, list[str]] = {}
+        together: dict[str, list[str]] = {}
         for key in keys:
-            by_user.setdefault(key.partition("}")[0], []).append(key)
+            together.setdefault(key.partition("}")[0] if self._cluster else "", []).append(key)
         ends = _milliseconds(self._max_age + 2 * LEASE_TIME) if undecided else 0
-        await gather(*(partial(self._run, _FORGET, own, BARRIER, ends) for own in by_user.values()))
+        calls = (partial(self._run, _FORGET, some, BARRIER, ends) for some in together.values())
+        await gather(*calls, limit=_AT_ONCE)
+
+    async def clear(self, prefix: str) -> None:
+        """See :meth:`AsyncCache.clear`. It reads the names of all keys of the server or cluster."""
+        await self._use(lambda client: self._clear(client, prefix))
 
     async def aclose(self) -> None:
         """See :meth:`AsyncCache.aclose`."""
         await self._clients.aclose()
+
+    async def _clear(self, client: Any, prefix: str) -> None:
+        found: list[str] = []
+        async for key in client.scan_iter(match=f"{prefix}*", count=_PAGE):
+            found.append(key.decode())
+            if len(found) == _PAGE:
+                await self.forget(found)
+                found = []
+        if found:
+            await self.forget(found)
 
     async def _get(self, keys: Sequence[str]) -> list[bytes | None]:
         return await self._use(lambda client: client.mget_nonatomic(keys) if self._cluster else client.mget(keys))

@@ -47,6 +47,7 @@ __all__ = [
     "Seal",
     "after_write",
     "concern_of",
+    "is_outdated",
     "lease_mark",
     "may_fill",
     "may_lease",
@@ -97,6 +98,15 @@ def may_fill(held: bytes | None, mark: bytes) -> bool:
     return held == mark
 
 
+def is_outdated(entry: Item, item: Item | None) -> bool:
+    """Decide whether an entry is older than the item that was read from DynamoDB after it.
+
+    Every change of a user has a new version. A session that exists is never less valid than its entry: a refresh
+    moves its end, and a revocation removes it or changes its user.
+    """
+    return item is None or entry.get("version") != item.get("version")
+
+
 def after_write(held: bytes | None, *, undecided: bool) -> bytes | None:
     """Return what is under a key after a write of its item; ``undecided`` if it may be applied later, or never."""
     return BARRIER if undecided or held == BARRIER else None
@@ -110,11 +120,18 @@ class CacheCounts:
         hits: Checks that the cache answered.
         misses: Checks that read DynamoDB because the cache had nothing, or no valid session.
         fallbacks: Checks that read DynamoDB because the cache could not be used.
+        failures: Requests to the cache that failed: of checks, and of writes that remove something.
+        outdated: Entries that were older than what a check read from DynamoDB. A few are normal: a write removes an
+            entry a moment after DynamoDB has it. Many mean that something writes to the tables without this cache.
+        circuit_open: Whether the cache is left alone at the moment, because the last request to it failed.
     """
 
     hits: int = 0
     misses: int = 0
     fallbacks: int = 0
+    failures: int = 0
+    outdated: int = 0
+    circuit_open: bool = False
 
 
 class Seal:
@@ -162,24 +179,25 @@ class CacheKeys:
 
     def __init__(self, config: DynamoDbConfig) -> None:
         # Nothing that hosts may write differently, such as the Region, which one of them gets from its environment.
-        self._deployment = [config.layout, config.key_prefix, *(config.table_name(table) for table in config.tables)]
-        self._scopes: dict[str | None, str] = {}
+        deployment = [config.layout, config.key_prefix, *(config.table_name(table) for table in config.tables)]
+        self._deployment = f"torii:{{{sha256(orjson.dumps(deployment)).hexdigest()[:32]}"
 
     def user(self, tenant: str | None, user_id: str) -> str:
         """Return the key of a user."""
-        return f"torii:{{{self._scope(tenant)}:{user_id}}}:user"
+        return f"{self.of(tenant)}{user_id}}}:user"
 
     def session(self, tenant: str | None, user_id: str, session_id: str) -> str:
         """Return the key of a session."""
-        return f"torii:{{{self._scope(tenant)}:{user_id}}}:{session_id}"
+        return f"{self.of(tenant)}{user_id}}}:{session_id}"
 
-    def _scope(self, tenant: str | None) -> str:
-        scope = self._scopes.get(tenant)
-        if scope is None:
-            scope = sha256(orjson.dumps([*self._deployment, tenant])).hexdigest()[:32]
-            if len(self._scopes) < 1000:
-                self._scopes[tenant] = scope
-        return scope
+    def of(self, tenant: str | None) -> str:
+        """Return what the keys of one tenant begin with; for ``None``, of users outside of any."""
+        return f"{self._deployment}:" if tenant is None else f"{self._deployment}@{tenant}:"
+
+    @property
+    def every(self) -> str:
+        """What all keys begin with, tenants' included."""
+        return self._deployment
 
 
 @dataclass(frozen=True, slots=True)

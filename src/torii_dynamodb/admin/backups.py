@@ -23,6 +23,7 @@ from types import MappingProxyType
 from typing import Any
 
 from torii_dynamodb._rules.times import to_text
+from torii_dynamodb._sync.cache import Cache
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.json import list_of
 from torii_dynamodb.admin.control import Control, Occupied, open_client
@@ -121,6 +122,7 @@ class Backups:
         client: The client.
         control: Calls DynamoDB and waits for it.
         autoscaling: boto3's client of Application Auto Scaling; ``None``: one is made when it is needed.
+        cache: The application's cache of session checks, for :meth:`restore`.
     """
 
     def __init__(
@@ -130,18 +132,20 @@ class Backups:
         *,
         control: Control | None = None,
         autoscaling: Any = None,
+        cache: Cache | None = None,
     ) -> None:
         self.config = config
         self._client = client
         self._control = control or Control(client)
         self._autoscaling = autoscaling
+        self._cache = cache
 
     @classmethod
     @contextmanager
-    def open(cls, config: DynamoDbConfig) -> Generator[Backups]:
+    def open(cls, config: DynamoDbConfig, *, cache: Cache | None = None) -> Generator[Backups]:
         """Open a client for as long as the ``with`` statement runs."""
         with open_client(config) as client:
-            yield cls(config, client)
+            yield cls(config, client, cache=cache)
 
     def require_tables(self) -> None:
         """Check that the tables exist.
@@ -289,7 +293,7 @@ class Backups:
     def _restorer(
         self, to_prefix: str, backup_set: str | None, instant: datetime | None
     ) -> tuple[Restorer, dict[StoredTable, Source]]:
-        restorer = Restorer(self.config, self._client, self._control, to_prefix, self._autoscaling)
+        restorer = Restorer(self.config, self._client, self._control, to_prefix, self._autoscaling, self._cache)
         if backup_set is not None:
             return restorer, self._of_set(backup_set)
         begun = restorer.begun

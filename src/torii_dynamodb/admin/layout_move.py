@@ -20,10 +20,12 @@ from typing import Final, Self
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.sizes import item_size
 from torii_dynamodb._rules.times import epoch_seconds, to_text
+from torii_dynamodb._sync.cache import Cache
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb._wire.json import dumps
+from torii_dynamodb.admin.caching import clearing
 from torii_dynamodb.admin.control import Control, Occupied, table_identity, where_of
 from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.progress import Progress, Report, silent
@@ -154,6 +156,7 @@ def move_layout(
     prepare: bool = False,
     segments: int = 4,
     rate: float | None = None,
+    cache: Cache | None = None,
     report: Report = silent,
 ) -> MoveReport:
     """Make the target equal to the source. After an interruption, run it again to resume.
@@ -171,6 +174,7 @@ def move_layout(
             unfinished.
         segments: How many segments of a table are read in parallel.
         rate: Limits the units a second in the source and in the target, each; ``None``: no limit.
+        cache: The application's cache of session checks. It is cleared of what an earlier use of the target has left.
         report: Receives the progress.
 
     Raises:
@@ -189,7 +193,8 @@ def move_layout(
         _put_mark(source, target, source_client, target_client)
     old = _Side(source, source_client, rate, segments)
     new = _Side(target, target_client, rate, segments)
-    done = _Comparison(old, new, report).run()
+    with clearing(cache, target):
+        done = _Comparison(old, new, report).run()
     differing: int | None = None
     verification: Verification | None = None
     if not prepare:

@@ -19,9 +19,11 @@ from typing import Any, Final
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.expressions import unchanged, update
 from torii_dynamodb._core.sizes import check_item_size
+from torii_dynamodb._sync.cache import Cache
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.errors import ConditionFailed
+from torii_dynamodb.admin.caching import clearing
 from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.scanning import Pacer, divides, scan
@@ -88,6 +90,7 @@ class Migrator:
         target_version: The version to reach.
         segments: How many segments of a table are read in parallel.
         rate: Limits reads and writes, in capacity units a second.
+        cache: The application's cache of session checks, which is cleared.
     """
 
     def __init__(
@@ -99,9 +102,11 @@ class Migrator:
         target_version: int = SCHEMA_VERSION,
         segments: int = 4,
         rate: Pacer | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self._config = config
         self._client = client
+        self._cache = cache
         self._target = target_version
         self._segments = segments
         self._rate = rate or Pacer(None)
@@ -123,7 +128,12 @@ class Migrator:
         Raises:
             ConfigurationError: A table is missing.
             ItemTooLarge: An upgraded item would be over 400 KB. Items upgraded before it stay upgraded.
+            CacheUnavailable: The cache cannot be reached.
         """
+        with clearing(None if dry_run else self._cache, self._config):
+            return self._run(dry_run=dry_run, report=report)
+
+    def _run(self, *, dry_run: bool, report: Report) -> MigrationReport:
         found = MigrationReport(target_version=self._target)
         for table in TABLES:
             for counts in (found.looked_at, found.due, found.upgraded, found.newer):

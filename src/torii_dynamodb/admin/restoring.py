@@ -15,10 +15,12 @@ from torii_dynamodb._core.attributes import Attribute
 from torii_dynamodb._core.expressions import update
 from torii_dynamodb._core.tables import is_going
 from torii_dynamodb._rules.times import to_text
+from torii_dynamodb._sync.cache import Cache
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.admin.autoscaling import AutoscalingAdmin, TargetState
+from torii_dynamodb.admin.caching import clearing
 from torii_dynamodb.admin.control import Control, Occupied, if_offered, table_identity
 from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.options import TableOptions, with_table
@@ -93,18 +95,27 @@ class Restorer:
         control: Waits for DynamoDB.
         to_prefix: The new tables' prefix.
         autoscaling: boto3's client of Application Auto Scaling; ``None``: one is made when it is needed.
+        cache: The application's cache of session checks. It is cleared of what earlier tables of the new names have
+            left.
 
     Raises:
         ConfigurationError: A new table would have the name of its source.
     """
 
     def __init__(
-        self, config: DynamoDbConfig, client: Client, control: Control, to_prefix: str, autoscaling: Any
+        self,
+        config: DynamoDbConfig,
+        client: Client,
+        control: Control,
+        to_prefix: str,
+        autoscaling: Any,
+        cache: Cache | None = None,
     ) -> None:
         self._config = config
         self._client = client
         self._control = control
         self._autoscaling = autoscaling
+        self._cache = cache
         self._target = config.renamed(to_prefix)
         self._names: dict[StoredTable, str] = {table: self._target.table_name(table) for table in config.tables}
         taken = sorted({config.table_name(table) for table in config.tables} & {*self._names.values()})
@@ -159,7 +170,14 @@ class Restorer:
 
         Raises:
             ConfigurationError: A table of the new prefix exists that is not a restore of the same source.
+            CacheUnavailable: The cache cannot be reached.
         """
+        with clearing(self._cache, self._target):
+            return self._run(sources, options, rate, report)
+
+    def _run(
+        self, sources: Mapping[StoredTable, Source], options: TableOptions | None, rate: Pacer | None, report: Report
+    ) -> RestoreReport:
         restored = self._restore(sources, report)
         settings, scaling = self._settings(report)
         put_back = self._put_back(

@@ -15,9 +15,11 @@ from typing import Any
 from torii_dynamodb._core import tables as rules
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.sizes import item_size
+from torii_dynamodb._sync.cache import Cache
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.tables import Tables
 from torii_dynamodb._wire.json import list_of, object_of
+from torii_dynamodb.admin.caching import clearing
 from torii_dynamodb.admin.control import Control, NotOffered, Occupied, is_settled, open_client
 from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.options import TableOptions
@@ -90,20 +92,29 @@ class AdminTables:
         config: Where they are.
         client: The client; :meth:`open` makes one.
         control: Calls DynamoDB and waits for it.
+        cache: The application's cache of session checks. What deletes items clears it.
     """
 
-    def __init__(self, config: DynamoDbConfig, client: Client, *, control: Control | None = None) -> None:
+    def __init__(
+        self,
+        config: DynamoDbConfig,
+        client: Client,
+        *,
+        control: Control | None = None,
+        cache: Cache | None = None,
+    ) -> None:
         self.config = config
+        self._cache = cache
         self._client = client
         self._items = Items(config, client)
         self._control = control or Control(client)
 
     @classmethod
     @contextmanager
-    def open(cls, config: DynamoDbConfig) -> Generator[AdminTables]:
+    def open(cls, config: DynamoDbConfig, *, cache: Cache | None = None) -> Generator[AdminTables]:
         """Open a client for as long as the ``with`` statement runs."""
         with open_client(config) as client:
-            yield cls(config, client)
+            yield cls(config, client, cache=cache)
 
     def plan(self, options: TableOptions | None = None) -> Plan:
         """What :meth:`ensure` would do. Nothing is changed."""
@@ -207,7 +218,12 @@ class AdminTables:
         Raises:
             ConfigurationError: A table is protected against deletion; nothing was deleted.
             Occupied: A single table contains others' items; nothing was deleted. See :meth:`delete_items`.
+            CacheUnavailable: The cache cannot be reached.
         """
+        with clearing(self._cache, self.config):
+            return self._delete()
+
+    def _delete(self) -> list[str]:
         found = self._to_delete()
         protected = [name for name, one in found.items() if one.get("DeletionProtectionEnabled")]
         if protected:
@@ -258,8 +274,13 @@ class AdminTables:
 
         Raises:
             ConfigurationError: A table is missing.
+            CacheUnavailable: The cache cannot be reached.
         """
         self._control.require_tables(self.config)
+        with clearing(None if dry_run else self._cache, self.config):
+            return self._delete_items(dry_run=dry_run, rate=rate, report=report)
+
+    def _delete_items(self, *, dry_run: bool, rate: Pacer | None, report: Report) -> dict[TableName, int]:
         limit, items = rate or Pacer(None), self._items
         counts: dict[TableName, int] = dict.fromkeys(TABLES, 0)
         for kinds in (TABLES,) if dry_run else (_FIRST, TABLES):

@@ -13,7 +13,9 @@ from typing import Any, Final
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.layout import placer
 from torii_dynamodb._rules import validation
+from torii_dynamodb._sync.cache import Cache
 from torii_dynamodb._sync.client import Client
+from torii_dynamodb.admin.caching import clearing
 from torii_dynamodb.admin.control import Control
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.scanning import Pacer, scan
@@ -133,6 +135,7 @@ def delete_tenant(
     *,
     most_passes: int = 10,
     rate: Pacer | None = None,
+    cache: Cache | None = None,
     report: Report = silent,
 ) -> TenantDeletion:
     """Delete everything that is stored of a tenant, and nothing else. It cannot be undone, except from a backup.
@@ -152,14 +155,21 @@ def delete_tenant(
         tenant: The tenant.
         most_passes: Give up after so many passes over the tables, if something is written again and again.
         rate: Limits reads and writes, in capacity units a second; a deletion counts as one unit and one for each index.
+        cache: The application's cache of session checks. What is stored of the tenant is removed from it.
         report: Receives the progress.
 
     Raises:
         ValidationError: It is not a tenant's name.
         ConfigurationError: A table is missing.
         Unavailable: Some items could not be deleted. Run it again.
+        CacheUnavailable: The cache cannot be reached.
     """
     reader = _Reader(config, client, rate, report, tenant)
+    with clearing(cache, config, tenant):
+        return _delete_all(reader, tenant, most_passes, report)
+
+
+def _delete_all(reader: _Reader, tenant: str, most_passes: int, report: Report) -> TenantDeletion:
     deleted: dict[TableName, int] = dict.fromkeys(TABLES, 0)
     rest: tuple[TableName, ...] = tuple(table for table in TABLES if table not in _FIRST)
     for number, tables in enumerate((_FIRST, rest, *(TABLES for _ in range(most_passes))), 1):

@@ -8,6 +8,7 @@ from torii_dynamodb import __version__
 from torii_dynamodb.cli import (
     autoscaling,
     backup,
+    cache,
     capacity,
     cost,
     demo,
@@ -62,6 +63,7 @@ app.add_typer(secrets.app, name="secrets", rich_help_panel=SETUP)
 app.add_typer(tenants.app, name="tenants", rich_help_panel=PEOPLE)
 app.add_typer(users.app, name="users", rich_help_panel=PEOPLE)
 app.add_typer(sessions.app, name="sessions", rich_help_panel=PEOPLE)
+app.add_typer(cache.app, name="cache", rich_help_panel=PEOPLE)
 
 
 def _version(wanted: bool) -> None:

@@ -37,6 +37,7 @@ from torii_dynamodb.cli.support import (
     plain,
     say,
     show,
+    with_cache,
 )
 from torii_dynamodb.errors import ValidationError
 
@@ -152,6 +153,7 @@ def delete(
 
 @app.command()
 @connected
+@with_cache
 def restore(
     connection: Connection,
     to_prefix: Annotated[str, typer.Option("--to-prefix", help="The prefix of the new tables.", metavar="PREFIX")],
@@ -182,7 +184,7 @@ def restore(
     config = connection.config()
     with options_given():
         replace(config, table_prefix=to_prefix)
-    with Backups.open(config) as backups:
+    with connection.cache() as cache, Backups.open(config, cache=cache) as backups:
         if dry_run:
             told = backups.plan_restore(to_prefix, backup_set=name, instant=instant, options=options)
             if as_json:

@@ -31,6 +31,7 @@ from torii_dynamodb.cli.support import (
     say,
     table_names_of,
     units,
+    with_cache,
 )
 
 __all__ = ["app"]
@@ -46,6 +47,7 @@ def _to(flag: str, metavar: str, help_text: str) -> Any:
 
 @app.command()
 @connected
+@with_cache
 def move(
     connection: Connection,
     to: Annotated[LayoutName, typer.Option("--to", help="The layout of the target.", rich_help_panel=_TO)],
@@ -96,13 +98,15 @@ def move(
     old, new = connection.config(), target.config()
     # What this command advises concerns the target.
     advising(target)
-    with open_client(old) as source, open_client(new) as other, reporting() as report:
+    with connection.cache() as cache, open_client(old) as source, open_client(new) as other, reporting() as report:
         if dry_run:
             plan = plan_move(old, new, source, other, rate=Pacer(rate), report=report)
             price = _price(plan, resolve_endpoint(new)[0], load_prices(prices))
             show: Callable[[], None] = partial(_show_plan, plan, price, as_json=as_json)
         else:
-            done = move_layout(old, new, source, other, prepare=prepare, segments=segments, rate=rate, report=report)
+            done = move_layout(
+                old, new, source, other, prepare=prepare, segments=segments, rate=rate, cache=cache, report=report
+            )
             show = partial(_show, done, target, prepare=prepare, as_json=as_json)
     # After the progress bars.
     show()
@@ -165,7 +169,7 @@ def _show(done: MoveReport, target: Connection, *, prepare: bool, as_json: bool)
 def _settings(target: Connection) -> dict[str, object]:
     """What to give ``DynamoDbConfig`` so that it uses the target."""
     names = [one.name for one in fields(target) if getattr(target, one.name) != one.default]
-    place = {"region", "endpoint_url", "profile", "tenant", "table_names"}
+    place = {"region", "endpoint_url", "profile", "tenant", "table_names", "cache_url", "cache_cluster"}
     chosen = {name: getattr(target, name) for name in names if name not in place}
     if target.table_names:
         chosen["table_names"] = dict(target.table_names)

@@ -20,6 +20,7 @@ from torii_dynamodb.cli.support import (
     note,
     plain,
     say,
+    with_cache,
     with_tenant,
 )
 from torii_dynamodb.cli.users.finding import UserArgument, find_user, shown_moment
@@ -55,6 +56,7 @@ def list_sessions(connection: Connection, who: UserArgument, as_json: Json = Fal
 @app.command("revoke")
 @connected
 @with_tenant
+@with_cache
 def revoke(
     connection: Connection,
     who: UserArgument,

@@ -11,7 +11,7 @@ the options ``--region``, ``--endpoint-url``, ``--profile``, and those that name
 A command that makes no requests is decorated with :func:`with_tables`, which adds only the latter.
 
 A command that works on users also takes ``--tenant``, with :func:`with_tenant`, and opens their storage with
-:meth:`Connection.open`.
+:meth:`Connection.open`. One that may end a session takes ``--cache-url``, with :func:`with_cache`.
 
 Commands let errors through: :class:`Commands`, the root group, prints each as one line and exits with its code.
 """
@@ -32,7 +32,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -47,7 +47,9 @@ from typer.core import TyperGroup
 
 from torii_dynamodb import DynamoDbHandle, DynamoDbStorage, errors
 from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.extras import needed
 from torii_dynamodb.admin.control import Occupied
+from torii_dynamodb.cache import ValkeyCache
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local import EngineError, EngineOptionError
 
@@ -83,6 +85,7 @@ __all__ = [
     "table_names_of",
     "take_options",
     "units",
+    "with_cache",
     "with_tables",
     "with_tenant",
 ]
@@ -287,6 +290,8 @@ class Connection:
         profile: ``--profile``.
         table_prefix: ``--table-prefix``.
         table_names: ``--table-name``, by table.
+        cache_url: ``--cache-url``: the cache of the application's session checks.
+        cache_cluster: ``--cache-cluster``.
         tenant: ``--tenant``: whose users; ``None``: those outside of any tenant.
         layout: ``--layout``.
         table: ``--table``.
@@ -301,6 +306,8 @@ class Connection:
     profile: str | None = None
     table_prefix: str = "torii"
     table_names: Mapping[str, str] = field(default_factory=dict[str, str])
+    cache_url: str | None = None
+    cache_cluster: bool = False
     tenant: str | None = None
     layout: LayoutName = LayoutName.TABLES
     table: str | None = None
@@ -313,10 +320,17 @@ class Connection:
         """The options with which another command uses the same tables, by parameter."""
         given = {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
         given.pop("table_names")
+        for name in _CACHE:
+            given.pop(name, None)
+        # What the environment says, it says to the other command, too.
+        if self.cache_url is not None and self.cache_url != os.environ.get(_variable("cache_url")):
+            given["cache_url"] = _PASSWORD.sub(r"\1PASSWORD@", self.cache_url)
         if self.layout != _layout_of_environment():
             given["layout"] = self.layout
         flags = {name: f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in given.items()}
         names = " ".join(f"--table-name {shlex.quote(f'{table}={name}')}" for table, name in self.table_names.items())
+        if self.cache_cluster:
+            flags["cache_cluster"] = "--cache-cluster"
         return flags | ({"table_names": names} if names else {})
 
     def config(self, **options: Any) -> DynamoDbConfig:
@@ -343,8 +357,37 @@ class Connection:
             return DynamoDbConfig(**(settings | options))
 
     @contextmanager
+    def cache(self) -> Generator[ValkeyCache | None]:
+        """The application's cache, to remove from it what changes; ``None`` if the options name none.
+
+        Raises:
+            WrongOption: The URL is invalid.
+            ConfigurationError: redis-py is not installed.
+        """
+        if self.cache_url is None:
+            yield None
+            return
+        needed("redis", "cache")
+        with options_given():
+            # Removing needs no secret. No application keeps an entry for longer than an hour.
+            cache = ValkeyCache(
+                self.cache_url,
+                secret=os.urandom(32),
+                max_age=timedelta(hours=1),
+                cluster=self.cache_cluster,
+                connect_timeout=5,
+                timeout=5,
+            )
+        try:
+            yield cache
+        finally:
+            cache.close()
+
+    @contextmanager
     def open(self, **options: Any) -> Generator[DynamoDbHandle]:
         """Open the tables, which must exist; a tenant's users are the only ones in the storage of its commands.
+
+        What is ended is removed from the cache, if the options name one.
 
         Args:
             options: Other fields of :class:`DynamoDbConfig`.
@@ -352,7 +395,8 @@ class Connection:
         Raises:
             WrongOption: An option is invalid, or there is no such profile.
         """
-        with DynamoDbStorage.open(self.config(create_tables=False, **options)) as handle:
+        config = self.config(create_tables=False, **options)
+        with self.cache() as cache, DynamoDbStorage.open(config, cache=cache) as handle:
             yield handle if self.tenant is None else handle.tenant(self.tenant)
 
 
@@ -535,6 +579,45 @@ def with_tenant(command: Callable[Concatenate[Connection, P], R]) -> Callable[..
     own = list(inspect.signature(command, eval_str=True).parameters.values())
     take_options(with_option, own, {"tenant": Tenant})
     return with_option
+
+
+_PASSWORD = re.compile(r"(//[^/@]*:)[^/@]*@")
+_CACHE: Mapping[str, Any] = {
+    "cache_url": Annotated[
+        str | None,
+        typer.Option(
+            "--cache-url",
+            metavar="URL",
+            envvar=_variable("cache_url"),
+            help="The cache of the application's session checks, if it has one. What this command ends is removed from "
+            "it. If the URL contains a password, use the variable.",
+            rich_help_panel=PANEL,
+        ),
+    ],
+    "cache_cluster": Annotated[
+        bool,
+        typer.Option(
+            "--cache-cluster",
+            envvar=_variable("cache_cluster"),
+            help="The cache is a cluster.",
+            rich_help_panel=PANEL,
+        ),
+    ],
+}
+
+
+def with_cache(command: Callable[Concatenate[Connection, P], R]) -> Callable[..., R]:
+    """Add the options that name the cache to a command, below :func:`connected`: see :meth:`Connection.cache`."""
+
+    @functools.wraps(command)
+    def with_options(connection: Connection, *args: Any, **kwargs: Any) -> R:
+        connection = dataclasses.replace(connection, **{name: kwargs.pop(name) for name in _CACHE})
+        _FLAGS.set(connection.flags())
+        return command(connection, *args, **kwargs)
+
+    own = list(inspect.signature(command, eval_str=True).parameters.values())
+    take_options(with_options, own, _CACHE, cache_cluster=False)
+    return with_options
 
 
 def take_options(

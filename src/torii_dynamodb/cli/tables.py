@@ -28,6 +28,7 @@ from torii_dynamodb.cli.support import (
     note,
     say,
     show,
+    with_cache,
 )
 from torii_dynamodb.config import TABLES, DynamoDbConfig
 
@@ -125,6 +126,7 @@ def status(connection: Connection, as_json: Json = False) -> None:
 
 @app.command()
 @connected
+@with_cache
 def migrate(
     connection: Connection,
     dry_run: DryRun = False,
@@ -139,8 +141,8 @@ def migrate(
     Exit code 1 if there are items that a newer release wrote.
     """
     config = connection.config()
-    with open_client(config) as client, reporting() as report:
-        migrator = Migrator(config, client, segments=segments, rate=Pacer(rate))
+    with connection.cache() as cache, open_client(config) as client, reporting() as report:
+        migrator = Migrator(config, client, segments=segments, rate=Pacer(rate), cache=cache)
         found = migrator.run(dry_run=dry_run, report=report)
     if as_json:
         emit({"dry_run": dry_run, "report": found})
@@ -153,6 +155,7 @@ def migrate(
 
 @app.command()
 @connected
+@with_cache
 def delete(
     connection: Connection,
     items_only: Annotated[
@@ -170,7 +173,7 @@ def delete(
     --items-only, only the library's items in it are. After an interruption, run that again.
     """
     config = connection.config()
-    with AdminTables.open(config) as tables:
+    with connection.cache() as cache, AdminTables.open(config, cache=cache) as tables:
         if items_only:
             if not dry_run:
                 if not yes:

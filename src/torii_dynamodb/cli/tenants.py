@@ -29,6 +29,7 @@ from torii_dynamodb.cli.support import (
     say,
     show,
     spent,
+    with_cache,
 )
 from torii_dynamodb.cli.transfer import Compressed, Directory, Eventual, Segments, WithSessions, run_export
 from torii_dynamodb.config import TableName
@@ -114,6 +115,7 @@ def export(
 
 @app.command("delete")
 @connected
+@with_cache
 def delete(
     connection: Connection,
     name: _Name,
@@ -144,8 +146,8 @@ def delete(
         return
     if found is not None:
         confirm(f"Delete {_described(found)} of the tenant {name}? This cannot be undone.", yes=yes)
-    with open_client(config) as client, reporting() as report:
-        done = delete_tenant(config, client, name, rate=Pacer(rate), report=report)
+    with connection.cache() as cache, open_client(config) as client, reporting() as report:
+        done = delete_tenant(config, client, name, rate=Pacer(rate), cache=cache, report=report)
     read, written = _units(meter)
     if as_json:
         emit({"ok": done.empty, "report": done, "read_units": read, "write_units": written})

@@ -24,6 +24,7 @@ from torii_dynamodb.cli.support import (
     note,
     say,
     spent,
+    with_cache,
 )
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ValidationError
@@ -118,6 +119,7 @@ def _what(config: DynamoDbConfig, table: TableName) -> str:
 
 
 @connected
+@with_cache
 def import_(
     connection: Connection,
     directory: Directory,
@@ -160,7 +162,7 @@ def import_(
         return
     if overwrite:
         confirm("Replace items with the same key?", yes=yes)
-    with open_client(config) as client, reporting() as report:
+    with connection.cache() as cache, open_client(config) as client, reporting() as report:
         done = transfer.import_(
             config,
             client,
@@ -170,6 +172,7 @@ def import_(
             rate=Pacer(rate),
             read_back=read_back,
             tenant=whose or "",
+            cache=cache,
             report=report,
         )
     if done.repeated:

@@ -6,9 +6,10 @@ import asyncio
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
-from torii_dynamodb._async.cache import AsyncCache
+from torii_dynamodb._async.cache import AsyncCache, AsyncGuardedCache
 from torii_dynamodb._async.contract import AsyncStorage
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
+from torii_dynamodb._core.cache import CacheCounts
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.checking import check_kind
 from torii_dynamodb._rules.on_lambda import on_lambda
@@ -23,14 +24,15 @@ class _OpenedLater:
     """A proxy of the handle that opens it at the first call.
 
     Connections belong to an event loop, so each loop gets its own handle: an adapter or a test client may run every
-    request in a new loop. The tables are created or verified once in the process, however often it is opened.
+    request in a new loop. The tables are created or verified once in the process, however often it is opened. All
+    handles know what one of them found out about the cache.
     """
 
     tenant_name: str | None = None
 
     def __init__(self, config: DynamoDbConfig, cache: AsyncCache | None) -> None:
         self.config = config
-        self._cache = cache
+        self._cache = None if cache is None else AsyncGuardedCache(cache)
         self._handles: dict[Loop, asyncio.Task[AsyncDynamoDbHandle]] = {}
 
     async def handle(self) -> AsyncDynamoDbHandle:
@@ -44,6 +46,11 @@ class _OpenedLater:
             opening.add_done_callback(lambda done: self._forget_failure(loop, done))
         # A cancelled caller does not cancel the others.
         return await asyncio.shield(opening)
+
+    @property
+    def cache_counts(self) -> CacheCounts | None:
+        """What session checks found in the cache so far, in all event loops; ``None`` without a cache."""
+        return None if self._cache is None else self._cache.counts
 
     def tenant(self, name: str) -> _TenantOpenedLater:
         """The storage of one tenant, which opens this one at its first call, and shares its connections."""
@@ -90,6 +97,7 @@ class _TenantOpenedLater(_OpenedLater):
         self.config = whole.config
         self.tenant_name = self._tenant = tenant
         self._whole = whole
+        self._cache = whole._cache
 
     async def handle(self) -> AsyncDynamoDbHandle:
         return (await self._whole.handle()).tenant(self._tenant)
@@ -112,6 +120,11 @@ class LazyStorage(AsyncStorage, Protocol):
     """
 
     tenant_name: str | None
+
+    @property
+    def cache_counts(self) -> CacheCounts | None:
+        """What session checks found in the cache so far, in this process; ``None`` without a cache."""
+        ...
 
     def tenant(self, name: str) -> LazyStorage:
         """Return the storage of one tenant: see :meth:`AsyncDynamoDbHandle.tenant`. They share connections.

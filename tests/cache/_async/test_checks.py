@@ -54,6 +54,10 @@ class WatchedCache:
         self.calls.append("forget")
         await self.cache.forget(keys, undecided=undecided)
 
+    async def clear(self, prefix: str) -> None:
+        self.calls.append("clear")
+        await self.cache.clear(prefix)
+
     async def aclose(self) -> None:
         await self.cache.aclose()
 
@@ -192,6 +196,25 @@ async def test_a_refreshed_session_is_read_again(world: World) -> None:
     assert not await world.passes()
 
 
+async def test_what_was_written_without_the_cache_is_noticed(world: World) -> None:
+    """A check that reads DynamoDB removes what it finds to be older there, and counts it."""
+    async with AsyncDynamoDbStorage.open(world.storage.config) as without:
+        await without.delete_sessions_for_user(world.user.id)
+        assert await world.passes(), "until the entry is max_age old, or somebody notices"
+        later = await without.create_session(
+            NewSession(user_id=world.user.id, expires_at=world.clock() + timedelta(days=1))
+        )
+    assert await world.passes(later)
+    assert world.storage.cache_counts is not None
+    assert world.storage.cache_counts.outdated == 1
+    assert not await world.passes()
+    assert await world.passes(later)
+    world.reset()
+    assert await world.passes(later)
+    assert world.requests == []
+    assert world.storage.cache_counts.outdated == 1
+
+
 async def test_a_stored_session_ends_when_it_expires(world: World) -> None:
     """Expiry is judged at every check, not when the session is stored."""
     await world.storage.delete_session(world.session.token)
@@ -315,7 +338,7 @@ async def test_without_the_cache_checks_read_dynamodb(
             server.stop()
             assert await world.passes()
             assert await world.passes()
-            assert world.storage.cache_counts == CacheCounts(misses=1, fallbacks=2)
+            assert world.storage.cache_counts == CacheCounts(misses=1, fallbacks=2, failures=1, circuit_open=True)
             assert world.cache.calls == ["get"], "an open circuit breaker asks nothing"
             await storage.update_user(world.user, name="Ada")
             ends = world.clock() + timedelta(days=2)

@@ -56,6 +56,10 @@ class WatchedCache:
         self.calls.append("forget")
         self.cache.forget(keys, undecided=undecided)
 
+    def clear(self, prefix: str) -> None:
+        self.calls.append("clear")
+        self.cache.clear(prefix)
+
     def close(self) -> None:
         self.cache.close()
 
@@ -192,6 +196,23 @@ def test_a_refreshed_session_is_read_again(world: World) -> None:
     assert not world.passes()
 
 
+def test_what_was_written_without_the_cache_is_noticed(world: World) -> None:
+    """A check that reads DynamoDB removes what it finds to be older there, and counts it."""
+    with DynamoDbStorage.open(world.storage.config) as without:
+        without.delete_sessions_for_user(world.user.id)
+        assert world.passes(), "until the entry is max_age old, or somebody notices"
+        later = without.create_session(NewSession(user_id=world.user.id, expires_at=world.clock() + timedelta(days=1)))
+    assert world.passes(later)
+    assert world.storage.cache_counts is not None
+    assert world.storage.cache_counts.outdated == 1
+    assert not world.passes()
+    assert world.passes(later)
+    world.reset()
+    assert world.passes(later)
+    assert world.requests == []
+    assert world.storage.cache_counts.outdated == 1
+
+
 def test_a_stored_session_ends_when_it_expires(world: World) -> None:
     """Expiry is judged at every check, not when the session is stored."""
     world.storage.delete_session(world.session.token)
@@ -311,7 +332,7 @@ def test_without_the_cache_checks_read_dynamodb(
             server.stop()
             assert world.passes()
             assert world.passes()
-            assert world.storage.cache_counts == CacheCounts(misses=1, fallbacks=2)
+            assert world.storage.cache_counts == CacheCounts(misses=1, fallbacks=2, failures=1, circuit_open=True)
             assert world.cache.calls == ["get"], "an open circuit breaker asks nothing"
             storage.update_user(world.user, name="Ada")
             ends = world.clock() + timedelta(days=2)

@@ -64,7 +64,7 @@ class AsyncStorageBase:
         if layout is not None:
             self._client = laid_out = AsyncLaidOutClient(client, layout)
             if cache is not None:
-                self._client = self._cached = AsyncCachedClient(laid_out, cache, config, tenant)
+                self._client = self._cached = AsyncCachedClient(laid_out, cache, config, tenant, self._background)
             self._local = None if local is None else AsyncLaidOutClient(local, layout)
             name = layout.name
         self._users = name("users")

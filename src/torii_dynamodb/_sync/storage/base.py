@@ -66,7 +66,7 @@ class StorageBase:
         if layout is not None:
             self._client = laid_out = LaidOutClient(client, layout)
             if cache is not None:
-                self._client = self._cached = CachedClient(laid_out, cache, config, tenant)
+                self._client = self._cached = CachedClient(laid_out, cache, config, tenant, self._background)
             self._local = None if local is None else LaidOutClient(local, layout)
             name = layout.name
         self._users = name("users")

@@ -163,7 +163,7 @@ class DynamoDbStorage:
     def __init__(self) -> None:
         self._handle: DynamoDbHandle | None = None
 
-    def initialize(self, config: DynamoDbConfig, *, cache: Cache | None = None) -> DynamoDbHandle:
+    def initialize(self, config: DynamoDbConfig, *, cache: Cache | GuardedCache | None = None) -> DynamoDbHandle:
         """Connect to DynamoDB, create or verify the tables, and return the handle.
 
         With ``create_tables`` (the default), missing tables are created with on-demand billing, indexes and TTL, and
@@ -171,7 +171,8 @@ class DynamoDbStorage:
 
         Args:
             config: The configuration.
-            cache: Answers session checks (:mod:`torii_dynamodb.cache`). It is closed with the handle.
+            cache: Answers session checks (:mod:`torii_dynamodb.cache`). It is closed with the handle. Several handles
+                that are to share what they count and find out about it get the same ``GuardedCache``.
 
         Raises:
             ConfigurationError: An existing table has another key, index or TTL attribute; there is no region or there
@@ -181,9 +182,10 @@ class DynamoDbStorage:
         validation.instance(config, "config", DynamoDbConfig)
         if self._handle is not None:
             raise ConfigurationError("the storage is initialised already; close it first, or create another")
-        if cache is not None:
-            check_methods("cache", cache, ["get", "lease", "fill", "forget"], _CACHE)
-            check_twin("cache", cache, "get", blocking=BLOCKING, wanted=_CACHE)
+        guarded = cache if cache is None or isinstance(cache, GuardedCache) else GuardedCache(cache)
+        if guarded is not None:
+            check_methods("cache", guarded.cache, ["get", "lease", "fill", "forget", "clear"], _CACHE)
+            check_twin("cache", guarded.cache, "get", blocking=BLOCKING, wanted=_CACHE)
             if config.home_region is not None:
                 raise ConfigurationError(
                     "cache: it cannot be used with home_region: a session that is ended in one Region stays in the "
@@ -197,9 +199,7 @@ class DynamoDbStorage:
             client.close()
             raise
         local = Client(config) if config.home_region is not None else None
-        background = Background()
-        guarded = None if cache is None else GuardedCache(cache, background)
-        self._handle = DynamoDbHandle(client, config, local=local, background=background, cache=guarded)
+        self._handle = DynamoDbHandle(client, config, local=local, background=Background(), cache=guarded)
         return self._handle
 
     def health_check(self) -> Health:

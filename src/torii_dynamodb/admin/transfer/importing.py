@@ -15,9 +15,11 @@ from torii_dynamodb._core.layout import by_tenant
 from torii_dynamodb._core.sizes import item_size
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.times import epoch_seconds
+from torii_dynamodb._sync.cache import Cache
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, loads, object_of
+from torii_dynamodb.admin.caching import clearing
 from torii_dynamodb.admin.control import Control, Occupied, table_identity, where_of
 from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.progress import Report, silent
@@ -74,6 +76,7 @@ def import_(
     rate: Pacer | None = None,
     read_back: bool = True,
     tenant: str | None = None,
+    cache: Cache | None = None,
     report: Report = silent,
 ) -> ImportReport:
     """Write an export into the configuration's tables. After an interruption, run it again to resume.
@@ -89,12 +92,14 @@ def import_(
         rate: Limits the writes, in capacity units a second, estimated from the items' sizes.
         read_back: Whether every item is read back and compared.
         tenant: The tenant to import into; ``""``: outside of any; ``None``: as it was exported.
+        cache: The application's cache of session checks, which is cleared: it may contain users who are replaced.
         report: Receives the progress.
 
     Raises:
         ConfigurationError: A table is missing or not empty, or a newer release wrote the export; or it is for another
             tenant than it was exported from, and contains what only that tenant's keys open.
         IntegrityError: The export is damaged or incomplete (nothing was written), or an item read back differs.
+        CacheUnavailable: The cache cannot be reached.
     """
     manifest = read_manifest(directory)
     if int(manifest.get("schema_version", 0)) > SCHEMA_VERSION:
@@ -121,7 +126,8 @@ def import_(
         lines = repeated.get(name, frozenset())
         return lambda: _import_file(target, directory, table, name, lines, state, limit, counter, written)
 
-    gather(*(worker(table, name) for table, name in files), limit=workers)
+    with clearing(cache, config, whose):
+        gather(*(worker(table, name) for table, name in files), limit=workers)
     verified: int | None = None
     expired = 0
     if read_back:

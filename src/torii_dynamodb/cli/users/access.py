@@ -21,6 +21,7 @@ from torii_dynamodb.cli.support import (
     fail,
     note,
     say,
+    with_cache,
     with_tenant,
 )
 from torii_dynamodb.cli.users.editing import PasswordStdin
@@ -32,11 +33,14 @@ __all__ = ["lock", "reset", "set_password", "sign_out", "unlock"]
 
 @connected
 @with_tenant
+@with_cache
 def lock(connection: Connection, who: UserArgument, yes: Yes = False, as_json: Json = False) -> None:
     """Lock an account: its sessions and links end at once, and nobody can sign in to it until it is unlocked."""
     with open_people(connection) as people:
         user = people.find(who)
         if user.locked_at is not None:
+            # The first time may have been unable to reach the cache.
+            people.storage.set_locked_at(user.id, user.locked_at)
             told = f"{user.email} has been locked since {shown_moment(user.locked_at)}."
             people.tell("locked", user, told, changed=False, as_json=as_json, ended_sessions=0)
             return
@@ -51,6 +55,7 @@ def lock(connection: Connection, who: UserArgument, yes: Yes = False, as_json: J
 
 @connected
 @with_tenant
+@with_cache
 def unlock(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
     """Unlock an account that an administrator locked. Its old sessions stay ended."""
     with open_people(connection) as people:
@@ -66,6 +71,7 @@ def unlock(connection: Connection, who: UserArgument, as_json: Json = False) -> 
 
 @connected
 @with_tenant
+@with_cache
 @with_mail
 def set_password(
     connection: Connection,
@@ -93,6 +99,7 @@ def set_password(
 
 @connected
 @with_tenant
+@with_cache
 @with_mail
 def reset(
     connection: Connection,
@@ -129,6 +136,7 @@ def reset(
 
 @connected
 @with_tenant
+@with_cache
 def sign_out(
     connection: Connection,
     who: UserArgument,

@@ -19,6 +19,7 @@ from torii_dynamodb.cli.support import (
     connected,
     fail,
     note,
+    with_cache,
     with_tenant,
 )
 from torii_dynamodb.cli.users.finding import UserArgument
@@ -34,6 +35,7 @@ PasswordStdin = Annotated[
 
 @connected
 @with_tenant
+@with_cache
 @with_mail
 def create(
     connection: Connection,
@@ -78,6 +80,7 @@ def create(
 
 @connected
 @with_tenant
+@with_cache
 @with_mail
 def update(
     connection: Connection,
@@ -126,6 +129,7 @@ def update(
 
 @connected
 @with_tenant
+@with_cache
 def verify(
     connection: Connection,
     who: UserArgument,
@@ -164,6 +168,7 @@ def verify(
 
 @connected
 @with_tenant
+@with_cache
 @with_mail
 def delete(connection: Connection, mail: Mailing, who: UserArgument, yes: Yes = False, as_json: Json = False) -> None:
     """Delete a user with everything that belongs to it: password, sessions, passkeys, linked accounts, links.

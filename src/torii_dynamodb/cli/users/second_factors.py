@@ -20,6 +20,7 @@ from torii_dynamodb.cli.support import (
     note,
     plain,
     say,
+    with_cache,
     with_tenant,
 )
 from torii_dynamodb.cli.users.finding import UserArgument, factor_facts, factor_lines, find_user
@@ -59,6 +60,7 @@ def list_second_factors(connection: Connection, who: UserArgument, as_json: Json
 @app.command("remove")
 @connected
 @with_tenant
+@with_cache
 @with_mail
 def remove_second_factors(
     connection: Connection,
