@@ -61,15 +61,6 @@ class TestSingleTable(InASingleTable, conformance.StorageConformance):
     """The whole kit over one table."""
 
 
-class TestTenant(Again, conformance.StorageConformance):
-    """The whole kit over the items of a tenant in the five tables."""
-
-    @asynccontextmanager
-    async def make_storage(self, clock: FakeClock) -> AsyncGenerator[AsyncDynamoDbHandle]:
-        async with AsyncDynamoDbStorage.open(self.config(clock)) as storage:
-            yield storage.tenant("acme")
-
-
 class TestBlockingTenantInASingleTable(BlockingOnDynamoDb, InASingleTable, conformance.StorageConformance):
     """The whole kit over the items of a tenant in one table, blocking."""
 
@@ -80,6 +71,14 @@ class TestBlockingTenantInASingleTable(BlockingOnDynamoDb, InASingleTable, confo
 
 
 if LONG:
+
+    class TestTenant(Again, conformance.StorageConformance):
+        """The whole kit over the items of a tenant in the five tables."""
+
+        @asynccontextmanager
+        async def make_storage(self, clock: FakeClock) -> AsyncGenerator[AsyncDynamoDbHandle]:
+            async with AsyncDynamoDbStorage.open(self.config(clock)) as storage:
+                yield storage.tenant("acme")
 
     class TestTenantInASingleTable(InASingleTable, TestTenant):
         """The whole kit over the items of a tenant in one table."""

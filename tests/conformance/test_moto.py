@@ -1,7 +1,7 @@
 """The storage keeps the contract on moto, one call at a time.
 
 moto is slow, so all tests share one set of tables and only one twin runs; the other sends the same requests. It is not
-safe under concurrency, so no races run on it.
+safe under concurrency, so no races run on it. The short form is what the demo on moto does: sign-up, sign-in, sessions.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import uuid
 from typing import ClassVar
 
 import pytest
-from tests.conformance.on_dynamodb import BlockingOnDynamoDb
+from tests.conformance.on_dynamodb import LONG, BlockingOnDynamoDb
 
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local.engines import LocalEngine
@@ -23,8 +23,8 @@ PREFIX = f"shared{uuid.uuid4().hex[:12]}"
 _tables_of: set[str] = set()
 
 
-class TestMoto(BlockingOnDynamoDb, conformance.SequentialConformance):
-    """The whole kit except the races."""
+class OnMoto(BlockingOnDynamoDb):
+    """Opens the storage on the shared tables."""
 
     # Not "raw": it reads all tables after each test, which is slow on moto. The run on Dynoxide does that.
     capabilities: ClassVar[frozenset[str]] = frozenset({"ttl"})
@@ -46,3 +46,17 @@ class TestMoto(BlockingOnDynamoDb, conformance.SequentialConformance):
             merge_reads=False,
             session_cleanup="inline",
         )
+
+
+if LONG:
+
+    class TestMoto(OnMoto, conformance.SequentialConformance):
+        """The whole kit except the races."""
+
+else:
+
+    class TestSessions(OnMoto, conformance.SessionConformance):
+        """Sessions of users."""
+
+    class TestPasswords(OnMoto, conformance.PasswordConformance):
+        """Users with passwords."""
