@@ -23,6 +23,7 @@ class MailMessage:
         html: The body as HTML.
         template: The template it was made from, for logs.
         reply_to: Where replies go.
+        language: The language it is in, as a tag.
     """
 
     sender: str
@@ -32,6 +33,7 @@ class MailMessage:
     html: str = field(repr=False)
     template: str
     reply_to: str | None = None
+    language: str = "en"
 
 
 def to_mime(message: MailMessage, now: datetime) -> EmailMessage:
@@ -42,6 +44,7 @@ def to_mime(message: MailMessage, now: datetime) -> EmailMessage:
     mime["Subject"] = message.subject
     if message.reply_to is not None:
         mime["Reply-To"] = message.reply_to
+    mime["Content-Language"] = message.language
     mime["Date"] = format_datetime(now)
     mime["Message-ID"] = make_msgid(domain=parseaddr(message.sender)[1].rpartition("@")[2] or None)
     # RFC 3834: prevents vacation replies.

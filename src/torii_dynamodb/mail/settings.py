@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.headerregistry import Address
@@ -13,7 +14,8 @@ from urllib.parse import quote, urlsplit
 from torii_dynamodb._rules.checking import check_fields, check_policy
 from torii_dynamodb._rules.on_lambda import on_lambda
 from torii_dynamodb.errors import ConfigurationError
-from torii_dynamodb.models import LockoutPolicy
+from torii_dynamodb.languages import Languages
+from torii_dynamodb.models import LockoutPolicy, User
 
 __all__ = ["MailSettings"]
 
@@ -58,6 +60,10 @@ class MailSettings:
         invitation_for: How long the link in an invitation is valid; it leads to ``reset_password_path``.
         confirm_provider_for: How long a link that confirms an account at a provider is valid.
         email_code_for: How long a code that people type is valid.
+        languages: The languages of mails; see ``docs/translations.md``.
+        language_of: A function of a user that returns the language of their mails, or ``None`` if it is not known; for
+            example from the metadata. Without it, or where it returns ``None``, a mail is in the language that the
+            request wants which causes it.
     """
 
     sender: str
@@ -83,6 +89,8 @@ class MailSettings:
     invitation_for: timedelta = timedelta(days=7)
     confirm_provider_for: timedelta = timedelta(minutes=30)
     email_code_for: timedelta = timedelta(minutes=10)
+    languages: Languages = field(default_factory=Languages)
+    language_of: Callable[[User], str | None] | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.languages import install
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -63,7 +64,7 @@ class Templates:
         self._folder = folder
 
     def render(self, name: str, context: dict[str, Any]) -> Rendered:
-        """Fill in a template.
+        """Fill in a template, in the current language (:func:`torii_dynamodb.languages.current_language`).
 
         Raises:
             ConfigurationError: Jinja2 is not installed, or a template in the folder cannot be read or uses an
@@ -94,10 +95,12 @@ def _environment(folder: Path | None) -> Environment:
             "mail templates need Jinja2: pip install 'torii-dynamodb[mail]', or pass your own Templates"
         ) from error
     folders = [] if folder is None else [folder]
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader([*folders, Path(__file__).parent / "templates"]),
         autoescape=select_autoescape(["html"], default=False),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    install(environment)
+    return environment

@@ -125,7 +125,7 @@ class AsyncAdministration:
             mail = self._needed_mail()
             lifetime, path = mail.settings.invitation_for, mail.settings.reset_password_path
             token = await self.new_reset_token(user, lifetime=lifetime)
-            await mail.send_link("invitation", mailbox(user), path, token, lifetime, user_id=user.id)
+            await mail.send_link("invitation", mailbox(user), path, token, lifetime, user=user)
         return user
 
     # Addresses
@@ -202,7 +202,7 @@ class AsyncAdministration:
             await self._events.emit(changed)
             if self._mail is not None:
                 context = {"new_email": after.email_as_given}
-                await self._mail.send("email_changed", mailbox(user), context, user_id=user.id)
+                await self._mail.send("email_changed", mailbox(user), context, user=user)
         if not ends:
             return after
         await self._storage.delete_sessions_for_user(user.id)
@@ -211,7 +211,7 @@ class AsyncAdministration:
         if self._mail is not None:
             lifetime, path = self._mail.settings.verify_email_for, self._mail.settings.verify_email_path
             token = await self._mail.token(EMAIL_VERIFICATION, lifetime, user=after, email=after.email)
-            await self._mail.send_link("verify_email", mailbox(after), path, token, lifetime, user_id=after.id)
+            await self._mail.send_link("verify_email", mailbox(after), path, token, lifetime, user=after)
         return after
 
     # Passwords
@@ -232,7 +232,7 @@ class AsyncAdministration:
         # Strangers who locked the owner out by guessing must not keep them out with the new password.
         await self._storage.clear_attempts(after.email)
         if self._mail is not None:
-            await self._mail.send("password_changed", mailbox(after), {}, user_id=after.id)
+            await self._mail.send("password_changed", mailbox(after), {}, user=after)
         changed = PasswordChanged(
             at=self._clock(), user_id=after.id, first=not user.has_password, by_administrator=True
         )

@@ -100,7 +100,7 @@ class AsyncEmailVerificationService:
         bound = bound_to(browser_binding)
         token = await self._mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=user.email, metadata=bound)
         await self._mail.send_link(
-            "verify_email", mailbox(user), settings.verify_email_path, token, lifetime, user_id=user.id
+            "verify_email", mailbox(user), settings.verify_email_path, token, lifetime, user=user
         )
         return True
 
@@ -118,7 +118,7 @@ class AsyncEmailVerificationService:
         token = await self._mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=address.normalised)
         if user is not None and not user.is_email_verified:
             await self._mail.send_link(
-                "verify_email", mailbox(user), settings.verify_email_path, token, lifetime, user_id=user.id
+                "verify_email", mailbox(user), settings.verify_email_path, token, lifetime, user=user
             )
 
     async def check(self, token: str) -> VerifiedToken | None:
@@ -206,7 +206,7 @@ class AsyncEmailVerificationService:
         )
         if holder is None:
             to = f"{address.as_given.rpartition('@')[0]}@{address.normalised.rpartition('@')[2]}"
-            await self._mail.send_link("change_email", to, settings.change_email_path, token, lifetime, user_id=user.id)
+            await self._mail.send_link("change_email", to, settings.change_email_path, token, lifetime, user=user)
 
     async def pending_change(self, user: User) -> PendingEmailChange | None:
         """Return the change of address that was requested last and can still be completed. One request, if any.
@@ -282,7 +282,7 @@ class AsyncEmailVerificationService:
         except AlreadyExists as error:
             raise AlreadyExists("email", "another user has taken the address meanwhile") from error
         context = {"new_email": user.email_as_given}
-        await self._mail.send("email_changed", mailbox(before), context, user_id=user.id)
+        await self._mail.send("email_changed", mailbox(before), context, user=user)
         now = self._clock()
         await self._events.emit(EmailChanged(at=now, user_id=user.id, old_email=before.email, email=user.email))
         await self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))

@@ -73,7 +73,7 @@ class AsyncMagicLinkService:
             return
         to = address.normalised if user is None else mailbox(user)
         path = self._mail.settings.magic_link_path
-        await self._mail.send_link("magic_link", to, path, token, lifetime, user_id=None if user is None else user.id)
+        await self._mail.send_link("magic_link", to, path, token, lifetime, user=user)
 
     async def check(self, token: str) -> VerifiedToken | None:
         """Check a link without using it up, for the page that asks for a click. ``None`` if it is not valid."""

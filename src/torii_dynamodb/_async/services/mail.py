@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb._async.primitives import Background, both
@@ -11,15 +12,13 @@ from torii_dynamodb._rules.signing_in import Browser, refuse_more
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.events import MailFailed, MailSent
-from torii_dynamodb.languages import duration
+from torii_dynamodb.languages import Language, date_and_time, duration, preferred, speaking
 from torii_dynamodb.mail.messages import MailMessage
 from torii_dynamodb.mail.settings import MailSettings
 from torii_dynamodb.mail.templates import Templates
 from torii_dynamodb.models import AttemptResult, NewToken, PasswordCredentials, Token, User
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from torii_dynamodb._async.contract import AsyncStorage
     from torii_dynamodb._async.mail import AsyncMailer
     from torii_dynamodb._async.services.events import AsyncEvents
@@ -151,12 +150,12 @@ class AsyncMail:
         token: Token,
         lifetime: timedelta,
         *,
-        user_id: str | None,
+        user: User | None,
         context: dict[str, Any] | None = None,
     ) -> None:
         """Mail a link with a token."""
-        link = {"link": self.settings.url(path, token.token), "expires_in": duration(lifetime)}
-        await self.send(template, to, {**link, **(context or {})}, user_id=user_id)
+        link = {"link": self.settings.url(path, token.token), "expires_in": lifetime}
+        await self.send(template, to, {**link, **(context or {})}, user=user)
 
     async def tell_of_sign_in(self, user: User, browser: Browser) -> None:
         """Mail the owner about a sign-in from an unknown browser."""
@@ -169,7 +168,7 @@ class AsyncMail:
 
         Notices beyond ``throttle`` are dropped and logged; the caller continues.
         """
-        await self.send(template, mailbox(user), context, user_id=user.id, counted=user.email)
+        await self.send(template, mailbox(user), context, user=user, counted=user.email)
 
     async def notify_by_id(
         self, template: str, user_id: str, context: dict[str, Any], *, user: User | None = None
@@ -185,7 +184,7 @@ class AsyncMail:
         to: str,
         context: dict[str, Any],
         *,
-        user_id: str | None,
+        user: User | None,
         counted: str | None = None,
     ) -> None:
         """Render a mail and pass it to the mailer, in the background unless ``delivery="inline"``.
@@ -196,29 +195,46 @@ class AsyncMail:
             template: The template.
             to: The recipient.
             context: The template's variables.
-            user_id: The user it is about, for the event.
+            user: The user it is about, for the language and the event; ``None`` for an address without a user.
             counted: The address to count it under, just before it is sent; ``None`` if the caller has counted it, or
                 something else limits it.
         """
-        now = self._clock()
         everything = {
             "app_name": self.settings.app_name,
             "base_url": self.settings.base_url,
             "sign_in_link": self.settings.url(self.settings.sign_in_path),
-            "when": now.strftime("%-d %B %Y at %H:%M UTC"),
+            "when": self._clock(),
             **context,
         }
+        user_id = None if user is None else user.id
+        language = self._language(user)  # now: background work may not know the request
 
         async def deliver() -> None:
-            await self._deliver(template, to, everything, user_id, counted)
+            await self._deliver(template, to, everything, language, user_id, counted)
 
         if self.settings.delivery == "inline":
             await deliver()
         else:
             self._background.spawn(deliver, f"mail-{template}")
 
+    def _language(self, user: User | None) -> Language:
+        """The language of a mail: the user's if it is known, otherwise that of the request."""
+        own = ""
+        if user is not None and self.settings.language_of is not None:
+            try:
+                own = str(self.settings.language_of(user) or "")
+            except Exception:  # noqa: BLE001 - the application's function may raise anything; the mail is still sent
+                _log.exception("MailSettings.language_of failed; the mail is in the language of the request")
+        return self.settings.languages.choose(f"{own}, {preferred()}")
+
     async def _deliver(
-        self, template: str, to: str, context: dict[str, Any], user_id: str | None, counted: str | None
+        self,
+        template: str,
+        to: str,
+        context: dict[str, Any],
+        language: Language,
+        user_id: str | None,
+        counted: str | None,
     ) -> None:
         try:
             if counted is not None:
@@ -227,7 +243,8 @@ class AsyncMail:
                 if not attempt.allowed:
                     _log.warning("the mail %s was dropped: too many were sent to this mailbox", template)
                     return
-            made = self._templates.render(template, context)
+            with speaking(language):
+                made = self._templates.render(template, _in_words(context, language))
             message = MailMessage(
                 sender=self.settings.sender,
                 to=to,
@@ -236,6 +253,7 @@ class AsyncMail:
                 html=made.html,
                 template=template,
                 reply_to=self.settings.reply_to,
+                language=language.tag,
             )
             await self._mailer.send(message)
         except Exception as error:  # noqa: BLE001 - a mailer may raise anything; the sign-up or reset goes on
@@ -251,6 +269,19 @@ class AsyncMail:
     async def wait(self) -> None:
         """Wait until no mail is being sent."""
         await self._background.wait()
+
+
+def _in_words(context: dict[str, Any], language: Language) -> dict[str, Any]:
+    """A template's variables, with times in the current language."""
+    words = {
+        name: date_and_time(value, sentence=True)
+        if isinstance(value, datetime)
+        else duration(value)
+        if isinstance(value, timedelta)
+        else value
+        for name, value in context.items()
+    }
+    return {**words, "language": language.tag, "direction": language.direction}
 
 
 def mailbox(user: User) -> str:

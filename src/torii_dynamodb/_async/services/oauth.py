@@ -535,7 +535,7 @@ class AsyncOAuthService:
             # The mailbox of an unverified address may be a stranger's, and linking and unlinking can be repeated
             # endlessly.
             counted = None if user.is_email_verified else user.email
-            await self._mail.send("provider_connected", mailbox(user), context, user_id=user.id, counted=counted)
+            await self._mail.send("provider_connected", mailbox(user), context, user=user, counted=counted)
 
     async def _find(
         self,
@@ -666,7 +666,7 @@ class AsyncOAuthService:
                 mail.settings.confirm_provider_path,
                 token,
                 lifetime,
-                user_id=None if user is None else user.id,
+                user=user,
                 context={"provider": provider_label(provider)},
             )
         return OAuthConfirmationSent(secret, token.expires_at)

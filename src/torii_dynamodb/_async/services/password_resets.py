@@ -60,7 +60,7 @@ class AsyncPasswordResets:
         token = await mail.token(PASSWORD_RESET, lifetime, user=user, email=address.normalised)
         if user is not None and user.locked_at is None:
             path = mail.settings.reset_password_path
-            await mail.send_link("reset_password", mailbox(user), path, token, lifetime, user_id=user.id)
+            await mail.send_link("reset_password", mailbox(user), path, token, lifetime, user=user)
 
     async def check(self, token: str) -> VerifiedToken | None:
         """Check a link."""
@@ -86,7 +86,7 @@ class AsyncPasswordResets:
         # Strangers who locked the owner out by guessing must not keep them out with the new password.
         await self._storage.clear_attempts(user.email)
         if self._mail is not None:
-            await self._mail.send("password_changed", mailbox(user), {}, user_id=user.id)
+            await self._mail.send("password_changed", mailbox(user), {}, user=user)
         now = self._clock()
         if not before.is_email_verified:
             await self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))

@@ -182,10 +182,10 @@ class AsyncPasswordService:
         if holder is not None and not holder.is_email_verified and holder.locked_at is None:
             # Also if it was registered before without opening the link: without it, the account is of no use.
             path = mail.settings.verify_email_path
-            await mail.send_link("verify_email", mailbox(holder), path, token, lifetime, user_id=holder.id)
+            await mail.send_link("verify_email", mailbox(holder), path, token, lifetime, user=holder)
         else:
             to = address.normalised if holder is None else mailbox(holder)
-            await mail.send("account_exists", to, {}, user_id=None if holder is None else holder.id)
+            await mail.send("account_exists", to, {}, user=holder)
         if created is not None:
             await self._events.emit(
                 UserCreated(at=self._clock(), user_id=created.id, email=created.email, method="password")
@@ -466,7 +466,7 @@ class AsyncPasswordService:
 
     async def _tell_of_change(self, user: User, *, first: bool) -> None:
         if self._mail is not None:
-            await self._mail.send("password_changed", mailbox(user), {}, user_id=user.id)
+            await self._mail.send("password_changed", mailbox(user), {}, user=user)
         await self._events.emit(PasswordChanged(at=self._clock(), user_id=user.id, first=first))
 
     async def _verified(

@@ -127,7 +127,7 @@ class Administration:
             mail = self._needed_mail()
             lifetime, path = mail.settings.invitation_for, mail.settings.reset_password_path
             token = self.new_reset_token(user, lifetime=lifetime)
-            mail.send_link("invitation", mailbox(user), path, token, lifetime, user_id=user.id)
+            mail.send_link("invitation", mailbox(user), path, token, lifetime, user=user)
         return user
 
     # Addresses
@@ -204,7 +204,7 @@ class Administration:
             self._events.emit(changed)
             if self._mail is not None:
                 context = {"new_email": after.email_as_given}
-                self._mail.send("email_changed", mailbox(user), context, user_id=user.id)
+                self._mail.send("email_changed", mailbox(user), context, user=user)
         if not ends:
             return after
         self._storage.delete_sessions_for_user(user.id)
@@ -213,7 +213,7 @@ class Administration:
         if self._mail is not None:
             lifetime, path = self._mail.settings.verify_email_for, self._mail.settings.verify_email_path
             token = self._mail.token(EMAIL_VERIFICATION, lifetime, user=after, email=after.email)
-            self._mail.send_link("verify_email", mailbox(after), path, token, lifetime, user_id=after.id)
+            self._mail.send_link("verify_email", mailbox(after), path, token, lifetime, user=after)
         return after
 
     # Passwords
@@ -234,7 +234,7 @@ class Administration:
         # Strangers who locked the owner out by guessing must not keep them out with the new password.
         self._storage.clear_attempts(after.email)
         if self._mail is not None:
-            self._mail.send("password_changed", mailbox(after), {}, user_id=after.id)
+            self._mail.send("password_changed", mailbox(after), {}, user=after)
         changed = PasswordChanged(
             at=self._clock(), user_id=after.id, first=not user.has_password, by_administrator=True
         )

@@ -15,7 +15,6 @@ from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import InvalidCode, ValidationError
-from torii_dynamodb.languages import duration
 from torii_dynamodb.models import EMAIL_VERIFICATION, MAGIC_LINK, EmailCodePurpose, NewToken, User, VerifiedToken
 from torii_dynamodb.second_factor import SignInResult
 
@@ -107,8 +106,8 @@ class EmailCodeService:
         token = self._storage.create_code(new_token, code, user=user)
         if self._is_mailed(user, purpose):
             to = address.normalised if user is None else mailbox(user)
-            context = {"code": f"{code[:4]} {code[4:]}", "purpose": purpose, "expires_in": duration(lifetime)}
-            self._mail.send("email_code", to, context, user_id=None if user is None else user.id)
+            context = {"code": f"{code[:4]} {code[4:]}", "purpose": purpose, "expires_in": lifetime}
+            self._mail.send("email_code", to, context, user=user)
         return token.token
 
     def _is_mailed(self, user: User | None, purpose: EmailCodePurpose) -> bool:

@@ -101,9 +101,7 @@ class EmailVerificationService:
         self._mail.throttle(user.email, EMAIL_VERIFICATION, lifetime, by=user.id)
         bound = bound_to(browser_binding)
         token = self._mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=user.email, metadata=bound)
-        self._mail.send_link(
-            "verify_email", mailbox(user), settings.verify_email_path, token, lifetime, user_id=user.id
-        )
+        self._mail.send_link("verify_email", mailbox(user), settings.verify_email_path, token, lifetime, user=user)
         return True
 
     def send_to(self, email: str) -> None:
@@ -119,9 +117,7 @@ class EmailVerificationService:
         user = self._mail.find(email, EMAIL_VERIFICATION, lifetime)
         token = self._mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=address.normalised)
         if user is not None and not user.is_email_verified:
-            self._mail.send_link(
-                "verify_email", mailbox(user), settings.verify_email_path, token, lifetime, user_id=user.id
-            )
+            self._mail.send_link("verify_email", mailbox(user), settings.verify_email_path, token, lifetime, user=user)
 
     def check(self, token: str) -> VerifiedToken | None:
         """Check a verification link without using it up. ``None`` if it is not valid."""
@@ -208,7 +204,7 @@ class EmailVerificationService:
         )
         if holder is None:
             to = f"{address.as_given.rpartition('@')[0]}@{address.normalised.rpartition('@')[2]}"
-            self._mail.send_link("change_email", to, settings.change_email_path, token, lifetime, user_id=user.id)
+            self._mail.send_link("change_email", to, settings.change_email_path, token, lifetime, user=user)
 
     def pending_change(self, user: User) -> PendingEmailChange | None:
         """Return the change of address that was requested last and can still be completed. One request, if any.
@@ -284,7 +280,7 @@ class EmailVerificationService:
         except AlreadyExists as error:
             raise AlreadyExists("email", "another user has taken the address meanwhile") from error
         context = {"new_email": user.email_as_given}
-        self._mail.send("email_changed", mailbox(before), context, user_id=user.id)
+        self._mail.send("email_changed", mailbox(before), context, user=user)
         now = self._clock()
         self._events.emit(EmailChanged(at=now, user_id=user.id, old_email=before.email, email=user.email))
         self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))

@@ -75,7 +75,7 @@ class MagicLinkService:
             return
         to = address.normalised if user is None else mailbox(user)
         path = self._mail.settings.magic_link_path
-        self._mail.send_link("magic_link", to, path, token, lifetime, user_id=None if user is None else user.id)
+        self._mail.send_link("magic_link", to, path, token, lifetime, user=user)
 
     def check(self, token: str) -> VerifiedToken | None:
         """Check a link without using it up, for the page that asks for a click. ``None`` if it is not valid."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb._rules.emails import normalise_email
@@ -13,15 +14,13 @@ from torii_dynamodb._sync.primitives import Background, both
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.events import MailFailed, MailSent
-from torii_dynamodb.languages import duration
+from torii_dynamodb.languages import Language, date_and_time, duration, preferred, speaking
 from torii_dynamodb.mail.messages import MailMessage
 from torii_dynamodb.mail.settings import MailSettings
 from torii_dynamodb.mail.templates import Templates
 from torii_dynamodb.models import AttemptResult, NewToken, PasswordCredentials, Token, User
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.mail import Mailer
     from torii_dynamodb._sync.services.events import Events
@@ -151,12 +150,12 @@ class Mail:
         token: Token,
         lifetime: timedelta,
         *,
-        user_id: str | None,
+        user: User | None,
         context: dict[str, Any] | None = None,
     ) -> None:
         """Mail a link with a token."""
-        link = {"link": self.settings.url(path, token.token), "expires_in": duration(lifetime)}
-        self.send(template, to, {**link, **(context or {})}, user_id=user_id)
+        link = {"link": self.settings.url(path, token.token), "expires_in": lifetime}
+        self.send(template, to, {**link, **(context or {})}, user=user)
 
     def tell_of_sign_in(self, user: User, browser: Browser) -> None:
         """Mail the owner about a sign-in from an unknown browser."""
@@ -169,7 +168,7 @@ class Mail:
 
         Notices beyond ``throttle`` are dropped and logged; the caller continues.
         """
-        self.send(template, mailbox(user), context, user_id=user.id, counted=user.email)
+        self.send(template, mailbox(user), context, user=user, counted=user.email)
 
     def notify_by_id(self, template: str, user_id: str, context: dict[str, Any], *, user: User | None = None) -> None:
         """Do the same for a user by id. One more request if ``user`` is not given."""
@@ -183,7 +182,7 @@ class Mail:
         to: str,
         context: dict[str, Any],
         *,
-        user_id: str | None,
+        user: User | None,
         counted: str | None = None,
     ) -> None:
         """Render a mail and pass it to the mailer, in the background unless ``delivery="inline"``.
@@ -194,29 +193,46 @@ class Mail:
             template: The template.
             to: The recipient.
             context: The template's variables.
-            user_id: The user it is about, for the event.
+            user: The user it is about, for the language and the event; ``None`` for an address without a user.
             counted: The address to count it under, just before it is sent; ``None`` if the caller has counted it, or
                 something else limits it.
         """
-        now = self._clock()
         everything = {
             "app_name": self.settings.app_name,
             "base_url": self.settings.base_url,
             "sign_in_link": self.settings.url(self.settings.sign_in_path),
-            "when": now.strftime("%-d %B %Y at %H:%M UTC"),
+            "when": self._clock(),
             **context,
         }
+        user_id = None if user is None else user.id
+        language = self._language(user)  # now: background work may not know the request
 
         def deliver() -> None:
-            self._deliver(template, to, everything, user_id, counted)
+            self._deliver(template, to, everything, language, user_id, counted)
 
         if self.settings.delivery == "inline":
             deliver()
         else:
             self._background.spawn(deliver, f"mail-{template}")
 
+    def _language(self, user: User | None) -> Language:
+        """The language of a mail: the user's if it is known, otherwise that of the request."""
+        own = ""
+        if user is not None and self.settings.language_of is not None:
+            try:
+                own = str(self.settings.language_of(user) or "")
+            except Exception:  # noqa: BLE001 - the application's function may raise anything; the mail is still sent
+                _log.exception("MailSettings.language_of failed; the mail is in the language of the request")
+        return self.settings.languages.choose(f"{own}, {preferred()}")
+
     def _deliver(
-        self, template: str, to: str, context: dict[str, Any], user_id: str | None, counted: str | None
+        self,
+        template: str,
+        to: str,
+        context: dict[str, Any],
+        language: Language,
+        user_id: str | None,
+        counted: str | None,
     ) -> None:
         try:
             if counted is not None:
@@ -225,7 +241,8 @@ class Mail:
                 if not attempt.allowed:
                     _log.warning("the mail %s was dropped: too many were sent to this mailbox", template)
                     return
-            made = self._templates.render(template, context)
+            with speaking(language):
+                made = self._templates.render(template, _in_words(context, language))
             message = MailMessage(
                 sender=self.settings.sender,
                 to=to,
@@ -234,6 +251,7 @@ class Mail:
                 html=made.html,
                 template=template,
                 reply_to=self.settings.reply_to,
+                language=language.tag,
             )
             self._mailer.send(message)
         except Exception as error:  # noqa: BLE001 - a mailer may raise anything; the sign-up or reset goes on
@@ -249,6 +267,19 @@ class Mail:
     def wait(self) -> None:
         """Wait until no mail is being sent."""
         self._background.wait()
+
+
+def _in_words(context: dict[str, Any], language: Language) -> dict[str, Any]:
+    """A template's variables, with times in the current language."""
+    words = {
+        name: date_and_time(value, sentence=True)
+        if isinstance(value, datetime)
+        else duration(value)
+        if isinstance(value, timedelta)
+        else value
+        for name, value in context.items()
+    }
+    return {**words, "language": language.tag, "direction": language.direction}
 
 
 def mailbox(user: User) -> str:

@@ -535,7 +535,7 @@ class OAuthService:
             # The mailbox of an unverified address may be a stranger's, and linking and unlinking can be repeated
             # endlessly.
             counted = None if user.is_email_verified else user.email
-            self._mail.send("provider_connected", mailbox(user), context, user_id=user.id, counted=counted)
+            self._mail.send("provider_connected", mailbox(user), context, user=user, counted=counted)
 
     def _find(
         self,
@@ -666,7 +666,7 @@ class OAuthService:
                 mail.settings.confirm_provider_path,
                 token,
                 lifetime,
-                user_id=None if user is None else user.id,
+                user=user,
                 context={"provider": provider_label(provider)},
             )
         return OAuthConfirmationSent(secret, token.expires_at)

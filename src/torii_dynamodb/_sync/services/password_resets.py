@@ -62,7 +62,7 @@ class PasswordResets:
         token = mail.token(PASSWORD_RESET, lifetime, user=user, email=address.normalised)
         if user is not None and user.locked_at is None:
             path = mail.settings.reset_password_path
-            mail.send_link("reset_password", mailbox(user), path, token, lifetime, user_id=user.id)
+            mail.send_link("reset_password", mailbox(user), path, token, lifetime, user=user)
 
     def check(self, token: str) -> VerifiedToken | None:
         """Check a link."""
@@ -88,7 +88,7 @@ class PasswordResets:
         # Strangers who locked the owner out by guessing must not keep them out with the new password.
         self._storage.clear_attempts(user.email)
         if self._mail is not None:
-            self._mail.send("password_changed", mailbox(user), {}, user_id=user.id)
+            self._mail.send("password_changed", mailbox(user), {}, user=user)
         now = self._clock()
         if not before.is_email_verified:
             self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))

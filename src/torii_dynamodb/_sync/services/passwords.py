@@ -182,10 +182,10 @@ class PasswordService:
         if holder is not None and not holder.is_email_verified and holder.locked_at is None:
             # Also if it was registered before without opening the link: without it, the account is of no use.
             path = mail.settings.verify_email_path
-            mail.send_link("verify_email", mailbox(holder), path, token, lifetime, user_id=holder.id)
+            mail.send_link("verify_email", mailbox(holder), path, token, lifetime, user=holder)
         else:
             to = address.normalised if holder is None else mailbox(holder)
-            mail.send("account_exists", to, {}, user_id=None if holder is None else holder.id)
+            mail.send("account_exists", to, {}, user=holder)
         if created is not None:
             self._events.emit(UserCreated(at=self._clock(), user_id=created.id, email=created.email, method="password"))
 
@@ -460,7 +460,7 @@ class PasswordService:
 
     def _tell_of_change(self, user: User, *, first: bool) -> None:
         if self._mail is not None:
-            self._mail.send("password_changed", mailbox(user), {}, user_id=user.id)
+            self._mail.send("password_changed", mailbox(user), {}, user=user)
         self._events.emit(PasswordChanged(at=self._clock(), user_id=user.id, first=first))
 
     def _verified(self, submit: Submit, credentials: PasswordCredentials | None, attempted: str | None) -> User | None:
