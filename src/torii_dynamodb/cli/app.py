@@ -45,7 +45,7 @@ TRY, SETUP, PEOPLE = "Try it", "Set it up", "Manage users"
 
 app.command("demo", rich_help_panel=TRY)(demo.demo)
 app.command("serve", rich_help_panel=TRY)(serve.serve)
-app.command("local", rich_help_panel=TRY)(local.local)
+app.command("local", rich_help_panel=TRY, context_settings={"allow_interspersed_args": False})(local.local)
 app.add_typer(tables.app, name="tables", rich_help_panel=SETUP)
 app.add_typer(autoscaling.app, name="autoscaling", rich_help_panel=SETUP)
 app.add_typer(backup.app, name="backup", rich_help_panel=SETUP)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import shlex
 import signal
+import subprocess
 import threading
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +32,10 @@ _POLL_SECONDS = 0.5
 
 
 def local(
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="-- COMMAND", help="Run this against the engine, and stop when it ends."),
+    ] = None,
     engine: Annotated[
         Engine,
         typer.Option("--engine", help="auto: Dynoxide if it is installed or npm can install it, otherwise moto."),
@@ -43,8 +50,9 @@ def local(
 ) -> None:
     """Run a local DynamoDB until Ctrl-C.
 
-    Prints environment variables that point any AWS client to it: paste them into another terminal. It listens only on
-    127.0.0.1.
+    Prints environment variables that point any AWS client to it: paste them into another terminal. Or give it your
+    program, which gets them: **torii-dynamodb local -- uvicorn app:app**. If TORII_SECRET is not set, and the data is
+    only in memory, the program also gets a secret for this run. The engine listens only on 127.0.0.1.
     """
     stopped = threading.Event()
 
@@ -52,6 +60,8 @@ def local(
         stopped.set()
 
     with start_engine(engine.value, db_path=db_path, port=port, install=install) as running:
+        if command:
+            raise typer.Exit(_run(command, running))
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
         _introduce(running, db_path, as_json)
@@ -63,6 +73,28 @@ def local(
                     ExitCode.UNAVAILABLE,
                 )
     note("Stopped." + (f" The data is in {running.db_path}." if running.persistent else " The data is gone."))
+
+
+def _run(command: list[str], engine: LocalEngine) -> int:
+    """Run a program against the engine. Its exit code; 128 plus the signal if a signal ended it."""
+    environment = {**os.environ, **engine.environment}
+    if not engine.persistent:
+        environment.setdefault("TORII_SECRET", secrets.token_urlsafe(32))
+    note(f"Engine: {engine.why}. Running: {shlex.join(command)}")
+    try:
+        program = subprocess.Popen(command, env=environment)
+    except OSError as error:
+        fail(f"{command[0]}: {error.strerror}", ExitCode.USAGE)
+    # The terminal also sends SIGINT to the program, which decides when to end.
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: program.terminate())
+    try:
+        code = program.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return code if code >= 0 else 128 - code
 
 
 def _introduce(engine: LocalEngine, db_path: Path | None, as_json: bool) -> None:

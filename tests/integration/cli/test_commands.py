@@ -315,6 +315,25 @@ def test_local_stays_up_and_keeps_its_data(tmp_path: Path, number: signal.Signal
             assert process.wait(timeout=30) == 0
 
 
+def test_local_runs_a_program(tmp_path: Path) -> None:
+    """local -- COMMAND runs it with the engine's variables and a secret, passes SIGTERM on, and ends with its code."""
+    program = "import os, sys; print(os.environ['AWS_ENDPOINT_URL_DYNAMODB'], len(os.environ['TORII_SECRET']))"
+    command = [*TOOL, "local", "--engine", "dynoxide", "--"]
+    environment = {name: value for name, value in os.environ.items() if name != "TORII_SECRET"}
+    with ended(subprocess.Popen(
+        [*command, sys.executable, "-c", f"{program}; sys.stdout.flush(); import time; time.sleep(60)"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+    )) as process:  # fmt: skip
+        (line,) = lines_of(process, "http://127.0.0.1:")
+        assert line.endswith(" 43")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    failed = CliRunner().invoke(app, ["local", "--engine", "dynoxide", sys.executable, "-c", "raise SystemExit(7)"])
+    assert failed.exit_code == 7
+    missing = CliRunner().invoke(app, ["local", "--engine", "dynoxide", str(tmp_path / "nothing")])
+    assert missing.exit_code == 2, missing.output
+
+
 def demo(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     """The demo in its own process."""
     environment = {**os.environ, "COLUMNS": "80", **changes}
