@@ -20,6 +20,7 @@ from torii_dynamodb.jwt import JwtSettings
 from torii_dynamodb.testing import AsyncMemoryStorage
 
 __all__ = [
+    "URL",
     "Any",
     "AsyncDynamoDbStorage",
     "AsyncTorii",
@@ -49,6 +50,7 @@ __all__ = [
     "user",
 ]
 
+URL: str
 secret: str
 jwt: JwtSettings
 old_system: Any

@@ -19,13 +19,13 @@ from torii_dynamodb.testing import AsyncMemoryStorage
 LINKED = [page for page in PAGES if page.name not in ("CHANGELOG.md", "SECURITY.md")]
 
 
-def test_the_readmes_example_runs(dynoxide: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The README's first Python block runs against the engine that the environment names."""
+def test_the_example_without_a_framework_runs(dynoxide: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first block on storage and services runs against the engine that the environment names."""
     for name, value in dynoxide.environment.items():
         monkeypatch.setenv(name, value)
-    source = programs("README.md")[0].replace('table_prefix="torii"', 'table_prefix="readme"')
+    source = programs("docs/services.md")[0].replace('table_prefix="torii"', 'table_prefix="readme"')
     assert "readme" in source
-    exec(compile(source, "README.md", "exec"), {"__name__": "readme"})
+    exec(compile(source, "services.md", "exec"), {"__name__": "readme"})
 
 
 def test_the_readmes_application_is_the_tested_example() -> None:
