@@ -5,6 +5,7 @@ What a block does when it runs is the subject of other tests, which find their b
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import os
@@ -18,6 +19,8 @@ import textwrap
 import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +85,17 @@ def test_python_passes_strict_type_checkers(tmp_path: Path) -> None:
     ]
     said = [run.communicate()[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], "\n".join(said)
+
+
+def test_imports_exist() -> None:
+    """Every name that a block imports from the library exists. Type checkers accept any of a module that loads late."""
+    for block in of("python"):
+        tree = compile(block.code, str(block), "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("torii_dynamodb"):
+                for name in node.names:
+                    found = hasattr(import_module(str(node.module)), name.name)
+                    assert found or find_spec(f"{node.module}.{name.name}"), f"{block}: {node.module}.{name.name}"
 
 
 def as_module(block: Block, page: dict[str, str]) -> tuple[str, set[str]]:

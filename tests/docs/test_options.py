@@ -18,7 +18,9 @@ from torii_dynamodb.oauth import ClientKey, OAuthProvider, apple, github, google
 from torii_dynamodb.passkeys import PasskeySettings
 
 _DOCS = Path(__file__).parents[2] / "docs"
-_PAGES = "\n".join((_DOCS / page).read_text(encoding="utf-8") for page in ("web.md", "providers.md", "tenants.md", "passkeys.md"))
+_PAGES = "\n".join(
+    (_DOCS / page).read_text(encoding="utf-8") for page in ("web.md", "providers.md", "tenants.md", "passkeys.md")
+)
 _CODE = re.findall(r"```.*?```|`[^`\n]+`", _PAGES, re.DOTALL)
 
 
