@@ -12,6 +12,7 @@ from tests.faults._async.world import AsyncWorld
 
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
+from torii_dynamodb._wire.batches import ALONE
 from torii_dynamodb.errors import Unavailable
 from torii_dynamodb.local.engines import LocalEngine
 
@@ -118,14 +119,15 @@ async def test_cancelled_session_checks_leave_the_merged_ones_unharmed(world: As
 async def test_a_forged_token_and_a_time_out_do_not_touch_merged_neighbours(world: AsyncWorld) -> None:
     """In shared checks, a forged token is refused without a request, and a caller's time limit ends only its call."""
     storage = await world.open()
-    world.proxy.inject(faults.delayed(0.05), operation="BatchGetItem", times=1)
+    world.proxy.inject(faults.delayed(0.05), operation="BatchGetItem", times=None)
 
     async def hasty() -> object:
         async with asyncio.timeout(0.01):
             return await storage.get_session(world.known.session)
 
     begin = len(world.proxy.seen)
-    good, forged, late = await asyncio.gather(
+    *_, good, forged, late = await asyncio.gather(
+        *(storage.get_session(world.known.session) for _ in range(ALONE)),
         storage.get_session(world.known.other_session),
         storage.get_session(world.known.session[:-1] + "0"),
         hasty(),
@@ -134,7 +136,7 @@ async def test_a_forged_token_and_a_time_out_do_not_touch_merged_neighbours(worl
     assert getattr(good, "token", good) == world.known.other_session
     assert forged is None
     assert isinstance(late, TimeoutError)
-    assert len(world.proxy.seen) - begin == 1
+    assert len(world.proxy.seen) - begin == ALONE + 1
     await storage.close()
 
 

@@ -67,7 +67,9 @@ class AsyncClient:
         self._limits = _limits(config)
         self._closed = False
         self._mergers = (
-            (AsyncReadMerger(self.call, False), AsyncReadMerger(self.call, True)) if config.merge_reads else None
+            tuple(AsyncReadMerger(self.call, mode, config.max_connections) for mode in (False, True))
+            if config.merge_reads
+            else None
         )
 
     async def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:

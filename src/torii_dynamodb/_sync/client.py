@@ -68,7 +68,11 @@ class Client:
         self._on_call = config.on_call
         self._limits = _limits(config)
         self._closed = False
-        self._mergers = (ReadMerger(self.call, False), ReadMerger(self.call, True)) if config.merge_reads else None
+        self._mergers = (
+            tuple(ReadMerger(self.call, mode, config.max_connections) for mode in (False, True))
+            if config.merge_reads
+            else None
+        )
 
     def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Call an operation and return DynamoDB's response.

@@ -13,6 +13,7 @@ from tests.integration.wire.server import Act, Answer, Seen, Server, error
 from torii_dynamodb import errors
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.primitives import Background, both, gather
+from torii_dynamodb._wire.batches import ALONE, BATCH_KEYS
 from torii_dynamodb.config import Credentials, DynamoDbConfig
 
 GET = {"TableName": "torii_users", "Key": {"id": {"S": "usr_1"}}}
@@ -89,19 +90,19 @@ class Gate:
 
 
 async def fill(client: AsyncClient, server: Server) -> list[asyncio.Task[Any]]:
-    """Put the first requests in flight, one caller each, so that later ones have to wait."""
+    """Occupy all connections, one caller each, so that later ones have to wait."""
     tasks: list[asyncio.Task[Any]] = []
-    for number in range(1000, 1003):
+    for number in range(1000, 1000 + client.config.max_connections):
         tasks.append(asyncio.create_task(client.batch_get([key(number)], consistent=True)))
         await seen(server, lambda: len(server.seen) == len(tasks))
     return tasks
 
 
 async def test_reads_that_wait_share_a_request(opened: Opener) -> None:
-    """With three requests in flight, 120 more callers for 60 keys share one request with each key once."""
+    """With all connections in use, 120 more callers for 60 keys share one request with each key once."""
     gate = Gate()
     with Server(otherwise=gate) as server:
-        client = opened(server)
+        client = opened(server, max_connections=1)
         first = await fill(client, server)
         waiting = [asyncio.create_task(client.batch_get([key(n % 60)], consistent=True)) for n in range(120)]
         await asyncio.sleep(0)
@@ -109,19 +110,32 @@ async def test_reads_that_wait_share_a_request(opened: Opener) -> None:
         answers = await asyncio.gather(*waiting)
         await asyncio.gather(*first)
         assert [number_of(answer) for answer in answers] == [str(n % 60) for n in range(120)]
-        assert len(server.seen) == 4
-        assert len(ids(server.seen[3])) == 60
+        assert len(server.seen) == 2
+        assert len(ids(server.seen[1])) == 60
 
 
-async def test_reads_of_one_moment_share_a_request(opened: Opener) -> None:
-    """Callers in the same round of an idle loop share one request, sent in that round."""
+async def test_reads_of_one_moment_share_requests(opened: Opener) -> None:
+    """Of the callers in one round of an idle loop, the first few go alone; the others are dealt into batches."""
     gate = Gate()
     gate.open.set()
     with Server(otherwise=gate) as server:
-        await asyncio.gather(*(opened(server).batch_get([key(1)], consistent=True) for _ in range(2)))
         client = opened(server)
-        await asyncio.gather(*(client.batch_get([key(n)], consistent=True) for n in range(50)))
-        assert len(server.seen) == 3
+        await asyncio.gather(*(client.batch_get([key(n)], consistent=True) for n in range(ALONE + BATCH_KEYS + 2)))
+        sizes = sorted(len(ids(request)) for request in server.seen)
+        assert sizes == [1] * ALONE + [BATCH_KEYS // 2 + 1] * 2
+
+
+async def test_no_read_waits_for_a_response(opened: Opener) -> None:
+    """While nothing is answered, a read is sent as soon as it is requested, however many are in flight."""
+    gate = Gate()
+    with Server(otherwise=gate) as server:
+        client = opened(server)
+        tasks: list[asyncio.Task[Any]] = []
+        for number in range(12):
+            tasks.append(asyncio.create_task(client.batch_get([key(number)], consistent=True)))
+            await seen(server, lambda: len(server.seen) == len(tasks))
+        gate.open.set()
+        assert [number_of(answer) for answer in await asyncio.gather(*tasks)] == [str(n) for n in range(12)]
 
 
 async def test_consistency_modes_are_not_mixed(opened: Opener) -> None:
@@ -153,7 +167,7 @@ async def test_a_bad_key_fails_its_caller_alone(opened: Opener) -> None:
             else:
                 assert isinstance(answer, list)
                 assert number_of(answer) == str(number)
-        assert len(server.seen) == 21
+        assert len(server.seen) == ALONE + 1 + 20 - ALONE
 
 
 async def test_keys_left_over_delay_their_caller_alone(opened: Opener) -> None:
@@ -167,7 +181,7 @@ async def test_keys_left_over_delay_their_caller_alone(opened: Opener) -> None:
             *(client.batch_get([key(n), key(n + 100)], consistent=True) for n in range(10)), return_exceptions=True
         )
         assert [isinstance(answer, errors.Throttled) for answer in answers] == [n == 7 for n in range(10)]
-        assert [ids(request) for request in server.seen[1:]] == [["7"], ["7"]]
+        assert [ids(request) for request in server.seen[ALONE + 1 :]] == [["7"], ["7"]]
 
 
 async def test_a_shared_outage_gives_each_an_error_of_its_own(opened: Opener) -> None:
@@ -185,7 +199,7 @@ async def test_a_cancelled_reader_takes_nobody_along(opened: Opener) -> None:
     """A reader cancelled in the queue is not requested; cancelled in flight, it does not affect the others."""
     gate = Gate()
     with Server(otherwise=gate) as server:
-        client = opened(server)
+        client = opened(server, max_connections=3)
         first = await fill(client, server)
         waiting = [asyncio.create_task(client.batch_get([key(n)], consistent=True)) for n in range(10)]
         await asyncio.sleep(0)

@@ -56,9 +56,9 @@ class Caller(threading.Thread):
 
 
 def fill(client: Client, server: Server) -> list[Caller]:
-    """Put the first requests in flight, so that later ones have to wait."""
+    """Occupy all connections, so that later threads have to wait."""
     callers: list[Caller] = []
-    for number in range(1000, 1003):
+    for number in range(1000, 1000 + client.config.max_connections):
         callers.append(Caller(lambda n=number: client.batch_get([key(n)], consistent=True)))  # type: ignore[misc]
         server.wait_for(lambda: len(server.seen) == len(callers))
     return callers
@@ -77,10 +77,10 @@ def queue_up(client: Client, numbers: range) -> list[Caller]:
 
 
 def test_threads_that_wait_share_a_request(opened: Opener) -> None:
-    """With three requests in flight, 30 more threads share one request, and each gets its own item."""
+    """With all connections in use, 30 more threads share one request, and each gets its own item."""
     gate = Gate()
     with Server(otherwise=gate) as server:
-        client = opened(server)
+        client = opened(server, max_connections=3)
         first = fill(client, server)
         waiting = queue_up(client, range(30))
         gate.open.set()
@@ -89,12 +89,25 @@ def test_threads_that_wait_share_a_request(opened: Opener) -> None:
         assert len(server.seen) == 4
 
 
+def test_no_thread_waits_for_a_response(opened: Opener) -> None:
+    """While nothing is answered, a read is sent as soon as it is requested, however many are in flight."""
+    gate = Gate()
+    with Server(otherwise=gate) as server:
+        client = opened(server)
+        callers: list[Caller] = []
+        for number in range(12):
+            callers.append(Caller(lambda n=number: client.batch_get([key(n)], consistent=True)))  # type: ignore[misc]
+            server.wait_for(lambda: len(server.seen) == len(callers))
+        gate.open.set()
+        assert [caller.wait()[0]["n"]["N"] for caller in callers] == [str(n) for n in range(12)]
+
+
 def test_a_bad_key_fails_its_thread_alone(opened: Opener) -> None:
     """A refused batch is repeated by each thread separately."""
     gate = Gate()
     gate.bad = {"4"}
     with Server(otherwise=gate) as server:
-        client = opened(server)
+        client = opened(server, max_connections=3)
         first = fill(client, server)
         waiting = queue_up(client, range(10))
         gate.open.set()
@@ -108,7 +121,7 @@ def test_keys_left_over_delay_their_thread_alone(opened: Opener) -> None:
     gate = Gate()
     gate.left = {"4"}
     with Server(otherwise=gate) as server:
-        client = opened(server, retry_attempts=1)
+        client = opened(server, max_connections=3, retry_attempts=1)
         first = fill(client, server)
         waiting = queue_up(client, range(10))
         gate.open.set()

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torii_dynamodb._wire.batches import MAX_KEYS, ReadBatch, ReadUnit, key_id, take_units
+from torii_dynamodb._wire.batches import (
+    ALONE,
+    BATCH_KEYS,
+    MAX_KEYS,
+    ReadBatch,
+    ReadUnit,
+    depart,
+    goes_alone,
+    key_id,
+)
 from torii_dynamodb.errors import Unavailable
 
 TABLES = ("users", "sessions")
@@ -82,18 +91,51 @@ def test_an_empty_answer_is_no_answer() -> None:
         batch.absorb({})
 
 
-@given(sizes=st.lists(st.integers(1, MAX_KEYS), min_size=1, max_size=8), shared=st.booleans())
-def test_a_batch_takes_from_the_head_what_fits(sizes: list[int], shared: bool) -> None:
-    """At most 100 different keys, at least one unit, first come first served, and every unit is taken."""
-    waiting = [
+def queue_of(sizes: list[int], *, shared: bool = False) -> deque[ReadUnit]:
+    """Units of that many keys each, all different, or the same ones."""
+    return deque(
         ReadUnit([("t", {"id": {"S": f"{0 if shared else number}-{key}"}}) for key in range(size)])
         for number, size in enumerate(sizes)
-    ]
-    queue: deque[ReadUnit] = deque(waiting)
-    served: list[ReadUnit] = []
-    while queue:
-        taken = take_units(queue)
-        assert taken
-        assert len({key for unit in taken for key in unit.missing}) <= MAX_KEYS
-        served += taken
-    assert served == waiting
+    )
+
+
+@given(sizes=st.lists(st.integers(1, MAX_KEYS), max_size=40), free=st.integers(0, 64), shared=st.booleans())
+def test_what_waits_departs_in_order(sizes: list[int], free: int, shared: bool) -> None:
+    """At most 100 different keys in a batch, no more batches than may be sent, first come, first served."""
+    queue = queue_of(sizes, shared=shared)
+    waiting = list(queue)
+    batches = depart(queue, free)
+    assert [unit for batch in batches for unit in batch] + list(queue) == waiting
+    assert len(batches) <= free
+    assert all(batch and len({key for unit in batch for key in unit.missing}) <= MAX_KEYS for batch in batches)
+    if queue:
+        assert len(batches) == free
+
+
+@pytest.mark.parametrize(
+    ("checks", "free", "batches"),
+    [
+        (0, 60, []),
+        (1, 60, [1]),
+        (BATCH_KEYS // 2, 60, [BATCH_KEYS // 2]),
+        (BATCH_KEYS // 2 + 1, 60, [BATCH_KEYS // 4 + 1, BATCH_KEYS // 4]),
+        (64, 60, [BATCH_KEYS // 2] * (128 // BATCH_KEYS)),
+        (64, 2, [32, 32]),
+        (130, 2, [50, 50]),
+        (64, 0, []),
+    ],
+)
+def test_session_checks_are_dealt_evenly(checks: int, free: int, batches: list[int]) -> None:
+    """A batch grows beyond its usual size, up to 100 keys, only if there are too few connections."""
+    assert [len(batch) for batch in depart(queue_of([2] * checks), free)] == batches
+
+
+def test_callers_of_the_same_keys_share_one_batch() -> None:
+    """A page that sends 64 requests at once with one session reads it once."""
+    assert [len(batch) for batch in depart(queue_of([2] * 64, shared=True), 60)] == [64]
+
+
+def test_a_few_reads_go_alone() -> None:
+    """Merging begins with the fifth read in flight, and never exceeds the connections."""
+    assert [goes_alone(number, 64) for number in range(6)] == [True] * ALONE + [False] * (6 - ALONE)
+    assert [goes_alone(number, 2) for number in range(3)] == [True, True, False]
