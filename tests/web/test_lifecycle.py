@@ -210,6 +210,7 @@ def test_a_new_loop_for_each_invocation(
         here = Recorded(dynoxide, table_prefix)
         token = asyncio.run(here.token())
         handler = Mangum(here.app())
+        asyncio.get_event_loop().close()  # the adapter has made one, and would leave it
         for _ in range(3):
             made = asyncio.new_event_loop()
             asyncio.set_event_loop(made)

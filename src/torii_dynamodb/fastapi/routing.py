@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.types import Message, Receive
+from starlette.routing import Match
+from starlette.types import Message, Receive, Scope
 
 from torii_dynamodb._web.navigation import note_root_path
 from torii_dynamodb._web.problems import REASONS, STATUS
@@ -37,6 +38,17 @@ class Router(APIRouter):
         if methods is None or "GET" in methods:
             options["include_in_schema"] = False
             super().add_api_route(path, endpoint, methods=["HEAD"], **options)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """FastAPI's hook: whether one of the routes matches, of which there are dozens.
+
+        Requests for the application's own routes come by here, so one comparison comes first. The prefix may not be at
+        the start of the path, because an application can include the router below a prefix of its own.
+        """
+        path = scope["path"]
+        if self.prefix in path or "/.well-known/" in path:
+            return super().matches(scope)
+        return Match.NONE, {}
 
     def add_options(self) -> None:
         """Add a route for OPTIONS to each path. Call it last: the response lists the methods of the other routes.
