@@ -17,7 +17,7 @@ FUZZ_CASES ?= 1000000
 BENCH_ARGS ?=
 
 # PYTHON=... chooses the interpreter; the default is the first of these that is 3.11 or newer.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$p; break; fi; done)
 
 .PHONY: help demo test stress check docs format unasync bench faults soak fuzz cdk setup engine browser clean

@@ -108,17 +108,23 @@ def valkey() -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library's wheel, built as for a package index, once for all test processes."""
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the sdist, built as for a package index, once for all test processes."""
     folder = tmp_path_factory.getbasetemp()
-    shared = (folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder) / "wheels"
+    shared = (folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder) / "distributions"
     if not shared.exists():
-        made = tmp_path_factory.mktemp("wheel")
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "-q", "wheel", "--no-deps"]
-        subprocess.run([*command, "-w", str(made), str(Path(__file__).parents[1])], check=True, timeout=110)
+        made = tmp_path_factory.mktemp("distributions")
+        command = [sys.executable, "-m", "hatchling", "build", "-d", str(made)]
+        subprocess.run(command, check=True, timeout=110, cwd=Path(__file__).parents[1], capture_output=True)
         with contextlib.suppress(OSError):  # another process was first
             made.rename(shared)
-    (built,) = shared.glob("*.whl")
+    return shared
+
+
+@pytest.fixture(scope="session")
+def wheel(distributions: Path) -> Path:
+    """The library's wheel."""
+    (built,) = distributions.glob("*.whl")
     return built
 
 

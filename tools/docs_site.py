@@ -1,6 +1,6 @@
 """What MkDocs does not do by itself: the hook of mkdocs.yml.
 
-- The README is the start page. The changelog, CONTRIBUTING and SECURITY are pages, too, and stay where GitHub looks for
+- The README is the start page. The changelog, CONTRIBUTING and others are pages, too, and stay where GitHub looks for
   them.
 - Links that leave ``docs/`` lead to these pages, or to the repository.
 - The API reference has a page for each public module, with every name that the module exports.
@@ -32,6 +32,7 @@ OUTSIDE = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "RELEASING.md": "releasing.md",
     "SECURITY.md": "security.md",
 }
 """The pages that are not in ``docs/``, and what they are called on the site."""

@@ -214,6 +214,7 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
     "uvicorn": lambda arguments: check_click(uvicorn.main, arguments),
     "pip": check_pip,
     "make": check_make,
+    "twine": lambda arguments: None,
     "pytest": lambda arguments: None,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from email.message import Message
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import torii_dynamodb
 
 ROOT = Path(__file__).parents[2]
 HOME = "https://github.com/torii-dynamodb/torii-dynamodb"
@@ -63,11 +66,25 @@ def test_the_readme_has_no_relative_links(metadata: Message) -> None:
 def test_the_wheel_contains_what_the_library_reads(contents: zipfile.ZipFile) -> None:
     """The wheel contains every file below src and the licence; no tests, no tools."""
     names = set(contents.namelist())
-    for path in (ROOT / "src").rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
-            assert path.relative_to(ROOT / "src").as_posix() in names, path
+    below = {
+        path.relative_to(ROOT / "src").as_posix()
+        for path in (ROOT / "src").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    }
+    assert below == {name for name in names if ".dist-info/" not in name}
+    assert {"torii_dynamodb/py.typed", "torii_dynamodb/data/common_passwords.LICENSE.txt"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"torii_dynamodb"}
+
+
+def test_the_source_distribution_contains_what_builds_the_wheel(distributions: Path, contents: zipfile.ZipFile) -> None:
+    """The sdist has the same files below src as the wheel, what the build reads, and nothing else."""
+    (path,) = distributions.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    built = {name for name in contents.namelist() if name.startswith("torii_dynamodb/")}
+    others = {"PKG-INFO", "LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", ".gitignore"}
+    assert names == {f"src/{name}" for name in built} | others
 
 
 def test_the_wheel_contains_only_what_users_run(contents: zipfile.ZipFile) -> None:
@@ -97,6 +114,17 @@ def test_the_wheel_contains_only_what_users_run(contents: zipfile.ZipFile) -> No
         "transport",
     }
     assert unused - public == {"cli.__main__", "local._moto_process"}
+
+
+def test_the_version_is_stated_once(metadata: Message) -> None:
+    """The package's metadata and ``torii_dynamodb.__version__`` name the same version."""
+    assert metadata["Version"] == torii_dynamodb.__version__ == _version()
+
+
+def test_the_extras_page_names_every_extra(settings: dict[str, Any]) -> None:
+    """docs/extras.md has a row for each extra."""
+    rows = re.findall(r"^\| `([\w-]+)` \|", (ROOT / "docs" / "extras.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == sorted(settings["project"]["optional-dependencies"])
 
 
 def test_the_classifiers_match_the_pythons_of_ci(settings: dict[str, Any]) -> None:
