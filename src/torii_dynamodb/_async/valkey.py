@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._async.redis_clients import AsyncMergedGets, AsyncRedisClients
-from torii_dynamodb._core.cache import BARRIER, LEASE_TIME, Lease, Seal, lease_mark
+from torii_dynamodb._core.cache import BARRIER, LEASE_TIME, Lease, Seal, lease_mark, milliseconds
 from torii_dynamodb._rules.app_secret import secret_keys
 from torii_dynamodb._rules.checking import wrong
 from torii_dynamodb._rules.extras import needed
@@ -113,9 +113,6 @@ class AsyncValkeyCache:
         if isinstance(max_connections, bool) or not isinstance(max_connections, int) or max_connections < 1:
             raise ConfigurationError("max_connections must be a whole number of at least 1")
         redis = needed("redis", "cache")
-        options: dict[str, Any] = {"socket_connect_timeout": connect_timeout, "socket_timeout": timeout}
-        if cluster:
-            options["max_connections"] = max_connections
         self._errors: tuple[type[Exception], ...] = (
             redis.RedisError, redis.exceptions.RedisClusterException, OSError, TimeoutError,
         )  # fmt: skip
@@ -125,8 +122,9 @@ class AsyncValkeyCache:
         self._clients = AsyncRedisClients(
             address,
             cluster=cluster,
-            options=options,
-            pool={"max_connections": max_connections, "timeout": connect_timeout + timeout},
+            connect_timeout=connect_timeout,
+            timeout=timeout,
+            max_connections=max_connections,
         )
         self._seal = Seal(secret_keys(secret), max_age)
         self._max_age = max_age
@@ -145,7 +143,7 @@ class AsyncValkeyCache:
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """See :meth:`AsyncCache.get`. What several callers get in the same round of the event loop is one request."""
         held = await self._merged(keys)
-        now = self._clock()
+        now = milliseconds(self._clock())
         return [self._seal.open(key, value, now) for key, value in zip(keys, held, strict=True)]
 
     async def lease(self, keys: Sequence[str]) -> Lease:
@@ -175,15 +173,15 @@ class AsyncValkeyCache:
 
     async def clear(self, prefix: str) -> None:
         """See :meth:`AsyncCache.clear`. It reads the names of all keys of the server or cluster."""
-        await self._use(lambda client: self._clear(client, prefix))
+        await self._use(lambda: self._clear(prefix))
 
     async def aclose(self) -> None:
         """See :meth:`AsyncCache.aclose`."""
         await self._clients.aclose()
 
-    async def _clear(self, client: Any, prefix: str) -> None:
+    async def _clear(self, prefix: str) -> None:
         found: list[str] = []
-        async for key in client.scan_iter(match=f"{prefix}*", count=_PAGE):
+        async for key in self._clients.get().scan_iter(match=f"{prefix}*", count=_PAGE):
             found.append(key.decode())
             if len(found) == _PAGE:
                 await self.forget(found)
@@ -192,17 +190,17 @@ class AsyncValkeyCache:
             await self.forget(found)
 
     async def _get(self, keys: Sequence[str]) -> list[bytes | None]:
-        return await self._use(lambda client: client.mget_nonatomic(keys) if self._cluster else client.mget(keys))
+        return await self._use(lambda: self._clients.mget(keys))
 
     async def _run(self, script: _Script, keys: Sequence[str], *arguments: bytes | int) -> Any:
         try:
-            return await self._use(lambda client: client.evalsha(script.name, len(keys), *keys, *arguments))
+            return await self._use(lambda: self._clients.get().evalsha(script.name, len(keys), *keys, *arguments))
         except _ScriptMissing:
-            return await self._use(lambda client: client.eval(script.text, len(keys), *keys, *arguments))
+            return await self._use(lambda: self._clients.get().eval(script.text, len(keys), *keys, *arguments))
 
-    async def _use(self, call: Callable[[Any], Awaitable[T]]) -> T:
+    async def _use(self, call: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await call(self._clients.get())
+            return await call()
         except self._no_script:
             raise _ScriptMissing from None
         except self._errors as error:

@@ -51,6 +51,7 @@ __all__ = [
     "lease_mark",
     "may_fill",
     "may_lease",
+    "milliseconds",
     "writes_in",
     "writes_of",
 ]
@@ -63,6 +64,8 @@ LEASE_TIME = timedelta(seconds=5)
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far in the future an entry may have been read, by this process's clock."""
+
+_MILLISECOND = timedelta(milliseconds=1)
 
 MAX_VALUE = 64 * 1024
 """The largest item that is cached, in bytes: every check transfers it."""
@@ -81,6 +84,11 @@ class Lease:
     keys: tuple[str, ...]
     mark: bytes
     taken_at: datetime
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return a time as entries contain it: in milliseconds since 1970."""
+    return int(moment.timestamp() * 1000)
 
 
 def lease_mark(nonce: bytes) -> bytes:
@@ -144,22 +152,33 @@ class Seal:
 
     def __init__(self, secrets: Sequence[bytes], max_age: timedelta) -> None:
         self._keys = [hmac.digest(secret, b"torii-dynamodb/cache/1", "sha256") for secret in secrets]
-        self._max_age = max_age
+        # When an entry that is valid now was read, in milliseconds from now.
+        self._earliest = 1 - max_age // _MILLISECOND
+        self._latest = CLOCK_TOLERANCE // _MILLISECOND
 
     def entry(self, key: str, value: bytes, read_at: datetime) -> bytes:
         """Return an entry: what was read, before which time, and their MAC, which covers the key, too."""
-        when = int(read_at.timestamp() * 1000).to_bytes(8)
+        when = milliseconds(read_at).to_bytes(8)
         return _ENTRY + self._mac(self._keys[0], key, when, value) + when + value
 
-    def open(self, key: str, held: bytes | None, now: datetime) -> bytes | None:
-        """Return the value of an entry; ``None`` if it is not a valid one."""
+    def open(self, key: str, held: bytes | None, now: int) -> bytes | None:
+        """Return the value of an entry; ``None`` if it is not a valid one.
+
+        Args:
+            key: The entry's key.
+            held: What is under it.
+            now: The time, in :func:`milliseconds`.
+        """
         if held is None or held[:2] != _ENTRY or len(held) < 42:
             return None
-        mac, when, value = held[2:34], held[34:42], held[42:]
-        if not any(hmac.compare_digest(mac, self._mac(one, key, when, value)) for one in self._keys):
+        when, value = held[34:42], held[42:]
+        if not self._earliest <= int.from_bytes(when) - now <= self._latest:
             return None
-        age = timedelta(milliseconds=now.timestamp() * 1000 - int.from_bytes(when))
-        return value if -CLOCK_TOLERANCE <= age < self._max_age else None
+        mac = held[2:34]
+        for secret in self._keys:  # a generator would take as long as half a MAC, and this is in every check
+            if hmac.compare_digest(mac, self._mac(secret, key, when, value)):
+                return value
+        return None
 
     @staticmethod
     def _mac(secret: bytes, key: str, when: bytes, value: bytes) -> bytes:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from torii_dynamodb._core.cache import BARRIER, LEASE_TIME, Lease, Seal, lease_mark
+from torii_dynamodb._core.cache import BARRIER, LEASE_TIME, Lease, Seal, lease_mark, milliseconds
 from torii_dynamodb._rules.app_secret import secret_keys
 from torii_dynamodb._rules.checking import wrong
 from torii_dynamodb._rules.extras import needed
@@ -115,9 +115,6 @@ class ValkeyCache:
         if isinstance(max_connections, bool) or not isinstance(max_connections, int) or max_connections < 1:
             raise ConfigurationError("max_connections must be a whole number of at least 1")
         redis = needed("redis", "cache")
-        options: dict[str, Any] = {"socket_connect_timeout": connect_timeout, "socket_timeout": timeout}
-        if cluster:
-            options["max_connections"] = max_connections
         self._errors: tuple[type[Exception], ...] = (
             redis.RedisError, redis.exceptions.RedisClusterException, OSError, TimeoutError,
         )  # fmt: skip
@@ -127,8 +124,9 @@ class ValkeyCache:
         self._clients = RedisClients(
             address,
             cluster=cluster,
-            options=options,
-            pool={"max_connections": max_connections, "timeout": connect_timeout + timeout},
+            connect_timeout=connect_timeout,
+            timeout=timeout,
+            max_connections=max_connections,
         )
         self._seal = Seal(secret_keys(secret), max_age)
         self._max_age = max_age
@@ -147,7 +145,7 @@ class ValkeyCache:
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """See :meth:`Cache.get`. What several callers get in the same round of the event loop is one request."""
         held = self._merged(keys)
-        now = self._clock()
+        now = milliseconds(self._clock())
         return [self._seal.open(key, value, now) for key, value in zip(keys, held, strict=True)]
 
     def lease(self, keys: Sequence[str]) -> Lease:
@@ -177,15 +175,15 @@ class ValkeyCache:
 
     def clear(self, prefix: str) -> None:
         """See :meth:`Cache.clear`. It reads the names of all keys of the server or cluster."""
-        self._use(lambda client: self._clear(client, prefix))
+        self._use(lambda: self._clear(prefix))
 
     def close(self) -> None:
         """See :meth:`Cache.close`."""
         self._clients.close()
 
-    def _clear(self, client: Any, prefix: str) -> None:
+    def _clear(self, prefix: str) -> None:
         found: list[str] = []
-        for key in client.scan_iter(match=f"{prefix}*", count=_PAGE):
+        for key in self._clients.get().scan_iter(match=f"{prefix}*", count=_PAGE):
             found.append(key.decode())
             if len(found) == _PAGE:
                 self.forget(found)
@@ -194,17 +192,17 @@ class ValkeyCache:
             self.forget(found)
 
     def _get(self, keys: Sequence[str]) -> list[bytes | None]:
-        return self._use(lambda client: client.mget_nonatomic(keys) if self._cluster else client.mget(keys))
+        return self._use(lambda: self._clients.mget(keys))
 
     def _run(self, script: _Script, keys: Sequence[str], *arguments: bytes | int) -> Any:
         try:
-            return self._use(lambda client: client.evalsha(script.name, len(keys), *keys, *arguments))
+            return self._use(lambda: self._clients.get().evalsha(script.name, len(keys), *keys, *arguments))
         except _ScriptMissing:
-            return self._use(lambda client: client.eval(script.text, len(keys), *keys, *arguments))
+            return self._use(lambda: self._clients.get().eval(script.text, len(keys), *keys, *arguments))
 
-    def _use(self, call: Callable[[Any], T]) -> T:
+    def _use(self, call: Callable[[], T]) -> T:
         try:
-            return call(self._clients.get())
+            return call()
         except self._no_script:
             raise _ScriptMissing from None
         except self._errors as error:
