@@ -49,7 +49,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the pages of the API reference into the navigation."""
     if _with_api(config):
         (reference,) = [part["Reference"] for part in config.nav or [] if "Reference" in part]
-        reference.append({"Python API": [{module: f"api/{module}.md"} for module in modules()]})
+        pages = [{module: f"api/{module}.md"} for module in modules()]
+        reference.append({"Python API": [{"The services": "api/services.md"}, *pages]})
     return config
 
 
@@ -57,8 +58,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are not in ``docs/``."""
     for name, page in OUTSIDE.items():
         files.append(File.generated(config, page, content=(ROOT / name).read_text(encoding="utf-8")))
-    for module, names in modules().items() if _with_api(config) else ():
-        files.append(File.generated(config, f"api/{module}.md", content=api_page(module, names)))
+    if _with_api(config):
+        files.append(File.generated(config, "api/services.md", content=services_page()))
+        for module, names in modules().items():
+            files.append(File.generated(config, f"api/{module}.md", content=api_page(module, names)))
     return files
 
 
@@ -73,7 +76,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         shown = OUTSIDE.get(path, path.removeprefix("docs/"))
         if shown == path and not path.startswith("docs/"):
             kind = "tree" if (ROOT / path).is_dir() else "blob"
-            return f"{config.repo_url}/{kind}/main/{path}"
+            return f"{config.extra['repository']}/{kind}/main/{path}"
         return posixpath.relpath(shown, posixpath.dirname(uri) or ".")
 
     parts = _CODE.split(markdown)
@@ -150,6 +153,26 @@ def api_page(module: str, names: list[str]) -> str:
     lines = [f"# {module}", ""]
     lines += [f"::: {module}", "    options:", "      show_root_heading: false", "      show_root_toc_entry: false"]
     lines += ["      members:", *(f"        - {name}" for name in names)]
+    return "\n".join(lines) + "\n"
+
+
+def services_page() -> str:
+    """The services, which have no public module: they are reached as attributes of ``AsyncTorii``."""
+    tree = ast.parse((SOURCES / "torii_dynamodb/_async/services/torii.py").read_text(encoding="utf-8"))
+    homes_of = {
+        name.name: node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names
+    }
+    (torii,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "AsyncTorii"]
+    lines = [
+        "# The services",
+        "",
+        "What `AsyncTorii` has as attributes. Those of `Torii` are the same, without `await`.",
+    ]
+    for method in torii.body:
+        kind = ast.unparse(method.returns) if isinstance(method, ast.FunctionDef) and method.returns else ""
+        if isinstance(method, ast.FunctionDef) and not method.name.startswith("_") and kind.startswith("Async"):
+            lines += ["", f"## torii.{method.name}", "", f"::: {homes_of[kind]}.{kind}", "    options:"]
+            lines += ["      show_root_heading: false", "      show_root_toc_entry: false", "      heading_level: 3"]
     return "\n".join(lines) + "\n"
 
 

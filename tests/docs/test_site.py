@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.test_public_names import is_closed, public_modules
-from tools.docs_site import homes
+from tools.docs_site import homes, services_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,3 +55,8 @@ def test_every_public_name_has_a_place_in_the_api_reference() -> None:
         if not name.startswith("__")
     }
     assert exported - set(homes()) == set()
+
+
+def test_every_service_has_a_place_in_the_api_reference() -> None:
+    """Each service that ``AsyncTorii`` has as an attribute is described on the page of the services."""
+    assert len(re.findall("^## torii", services_page(), re.MULTILINE)) >= 11
