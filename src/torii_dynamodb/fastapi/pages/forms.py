@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -13,6 +12,7 @@ from starlette.requests import Request
 
 from torii_dynamodb.errors import AccountLocked, InvalidCode, RateLimited, ValidationError
 from torii_dynamodb.fastapi.errors import Problem
+from torii_dynamodb.fastapi.pages.reasons import in_words
 from torii_dynamodb.languages import gettext, ngettext
 from torii_dynamodb.passkeys import PasskeyError
 
@@ -46,13 +46,7 @@ def field_error(error: ValidationError, names: Mapping[str, tuple[str, str]]) ->
         names: For each argument, the field's id on the page and the beginning of a sentence about it.
     """
     field, begins = names.get(error.field, next(iter(names.values())))
-    # Bytes are for programmers.
-    reason = re.sub(r" \(\d+ bytes\)", "", error.reason)
-    # The validator of addresses returns whole sentences.
-    sentence = reason.partition("is not a valid email address: ")[2]
-    if sentence:
-        return FieldError(field, sentence)
-    return FieldError(field, f"{begins} {reason}{'' if reason.endswith('.') else '.'}")
+    return FieldError(field, in_words(error, begins))
 
 
 def refusal(
