@@ -195,7 +195,7 @@ class Languages:
         ConfigurationError: A tag is not valid, the default is not offered, or a language has no catalogue.
     """
 
-    offered: Sequence[str] = ("en",)
+    offered: Sequence[str] = ("en", "de")
     default: str = "en"
     folders: Sequence[Path] = ()
 

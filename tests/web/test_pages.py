@@ -25,6 +25,7 @@ OPEN = [
     "/auth/magic-link?token=x",
 ]
 FORMS = [
+    "language",
     "sign-in", "sign-up", "sign-out", "forgot-password", "reset-password", "magic-link", "verify-email", "change-email",
     "passkey", "passkey/options", "account/profile", "account/password", "account/email", "account/verification",
     "account/delete", "account/devices/end", "account/devices/end-others", "account/devices/end-all",

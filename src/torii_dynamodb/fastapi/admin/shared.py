@@ -134,6 +134,6 @@ class Area:
             admin_prefix=self.start,
             has_activity=self._has_activity,
             sends_mail=self.torii.sends_mail,
-            note=gettext(self._note or ""),
+            note=None if self._note is None else gettext(self._note),
             **context,
         )

@@ -43,7 +43,7 @@ def _add_passkeys(router: APIRouter, account: Account) -> None:
         await site.form(request)
         found = await site.person(request)
         if found is None or site.proof_page(found, site.path("account")) is not None:
-            raise Problem(403, "recent_sign_in_required", gettext("Sign in again to do this, then reload the page."))
+            raise Problem(403, "recent_sign_in_required", "sign in again to do this, then reload the page")
         return JSONResponse(await torii.passkeys.begin_registration(found.user), headers=site.headers())
 
     router.add_api_route("/account/passkeys/options", options, methods=["POST"], route_class_override=AuthRoute)

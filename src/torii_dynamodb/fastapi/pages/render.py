@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -202,8 +202,10 @@ class Site:
         return response
 
     def _here(self, request: Request) -> str:
-        path, query = self.web.navigation.path(path_below_root(request)[1]), request.url.query
-        return f"{path}?{query}" if query else path
+        path = self.web.navigation.path(path_below_root(request)[1])
+        # Without messages: they are about what happened before, and a URL can name any of them.
+        pairs = [pair for pair in request.query_params.multi_items() if pair[0] not in ("notice", "error", "provider")]
+        return f"{path}?{urlencode(pairs)}" if pairs else path
 
     def speak(self, request: Request) -> None:
         """Speak the best language for the request from here on."""

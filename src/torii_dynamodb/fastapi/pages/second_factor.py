@@ -176,7 +176,7 @@ def _add_step_up(router: APIRouter, site: Site) -> None:
         await web.limit(request)
         found = await site.person(request)
         if found is None:
-            raise Problem(401, "not_signed_in", gettext("Sign in first, then reload the page."))
+            raise Problem(401, "not_signed_in", "sign in first, then reload the page")
         return JSONResponse(await torii.passkeys.begin_sign_in(user=found.user), headers=site.headers())
 
     router.add_api_route(

@@ -29,18 +29,14 @@ const plain = (credential) => {
   return answer;
 };
 
-const WORDS = {
-  NotAllowedError: "That was cancelled or took too long. Try again.",
-  InvalidStateError: "This device already has a passkey for this account.",
-  SecurityError: "Passkeys don't work at this address.",
-  NotSupportedError: "This device doesn't support the kind of passkey used here.",
-};
+// In the language of the page, by the name of the browser's error or the code of the server's.
+const WORDS = document.getElementById("passkey-words")?.dataset ?? {};
 
 const run = async (form) => {
   const token = new URLSearchParams({ csrf_token: form.elements.csrf_token.value });
   const reply = await fetch(form.dataset.options, { method: "POST", body: token, credentials: "same-origin" });
   const options = await reply.json();
-  if (!reply.ok) throw new Error(options.detail || "That didn't work. Try again.");
+  if (!reply.ok) throw new Error(WORDS[options.code] || WORDS.failed);
   if (form.dataset.passkey === "create") {
     const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON?.(options) ?? parse(options);
     return navigator.credentials.create({ publicKey });
@@ -57,14 +53,14 @@ if (window.PublicKeyCredential) {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       button.disabled = true;
-      status.textContent = "Waiting for your passkey…";
+      status.textContent = WORDS.waiting;
       try {
         const credential = await run(form);
         form.elements.answer.value = JSON.stringify(credential.toJSON?.() ?? plain(credential));
         form.submit();
       } catch (error) {
-        const words = error instanceof DOMException ? WORDS[error.name] : error.message;
-        status.textContent = words || "That didn't work. Try again.";
+        const words = error instanceof DOMException ? WORDS[error.name.toLowerCase()] : error.message;
+        status.textContent = words || WORDS.failed;
         button.disabled = false;
         button.focus();
       }

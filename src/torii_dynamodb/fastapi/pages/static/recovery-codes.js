@@ -11,9 +11,9 @@ if (navigator.clipboard) {
   copy.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(`${codes.join("\n")}\n`);
-      status.textContent = "Copied.";
+      status.textContent = status.dataset.copied;
     } catch {
-      status.textContent = "Copying was not allowed. Select the codes and copy them.";
+      status.textContent = status.dataset.refused;
     }
   });
 }
