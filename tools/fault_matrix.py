@@ -19,6 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tests.faults import cache_catalogue as of_cache  # noqa: E402
 from tests.faults._async.operations import OPERATIONS  # noqa: E402
 from tests.faults.catalogue import TROUBLES  # noqa: E402
 from tests.faults.record import PATH, RECORDING  # noqa: E402
@@ -51,6 +52,38 @@ GROUPS = [
     ("The connection", [f"F{n}" for n in range(1, 12)]),
     ("DynamoDB's responses", [f"F{n}" for n in range(12, 27)]),
 ]
+
+CACHE_SHORT = {
+    "from the cache": "C",
+    "from DynamoDB": "D",
+    "done": "1",
+    "ended everywhere": "1",
+    "ended within max_age": "L",
+    "CacheUnavailable, ended everywhere": "R",
+    "CacheUnavailable, other hosts within max_age": "RL",
+}
+CACHE_MEANING = {
+    "C": "the right answer, from the cache",
+    "D": "the right answer, from DynamoDB",
+    "1": "done; an ended session passes no check that begins afterwards, at any host",
+    "R": "`CacheUnavailable`: DynamoDB has the result, and the session passes at no host, which the caller cannot know",
+    "RL": "`CacheUnavailable`: DynamoDB has the result; other hosts may accept the session until its entry is "
+    "`max_age` old, the call is repeated, or this host can reach the cache again and checks a session",
+    "L": "done, but the removal is lost: hosts may accept the session until its entry is `max_age` old",
+}
+CACHE = """\
+## The cache
+
+With [a cache](cache.md), on a real server behind a proxy of its own (`tests/faults/cache_proxy.py`). One host has the
+fault; a second one reaches the cache directly, and a third one does so a `max_age` later. Each operation begins with a
+session that is in the cache, if it is not said otherwise, and the fault lasts. No ended session ever passes at the
+third host, nor at the host that ended it, except under C14 and C21.
+
+The last two columns say for how long a call waits for the cache at most, beyond what DynamoDB takes. T is
+`connect_timeout` + `timeout`; in blocking code, `timeout` counts twice. After a failure, the circuit breaker keeps
+checks from the cache, so that they wait for nothing: see
+[the cache](cache.md#when-the-cache-cannot-be-used). A refresh waits for T at most.
+"""
 
 INTRODUCTION = """\
 # Faults survived
@@ -92,7 +125,7 @@ again.
 def record() -> None:
     """Run the tests, and keep what they saw."""
     with tempfile.TemporaryDirectory() as folder:
-        tests = ["tests/faults/_async/test_matrix.py", "tests/faults/_async/test_conditions.py"]
+        tests = [f"tests/faults/_async/test_{name}.py" for name in ("matrix", "conditions", "cache")]
         command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", *tests]
         subprocess.run(command, cwd=ROOT, env={**os.environ, RECORDING: folder}, check=True)
         merge(Path(folder))
@@ -102,12 +135,16 @@ def merge(folder: Path) -> None:
     """Keep what a run of the tests saw."""
     operations: dict[str, Any] = {}
     figures: dict[str, Any] = {}
+    cache: dict[str, Any] = {}
+    kinds = {"figure": figures, "cache": cache}
     for path in sorted(folder.glob("*.json")):
-        (figures if path.name.startswith("figure_") else operations).update(json.loads(path.read_text("utf-8")))
+        kinds.get(path.name.partition("_")[0], operations).update(json.loads(path.read_text("utf-8")))
     ordered = {operation.name: operations[operation.name] for operation in OPERATIONS}
     lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(outcomes)}" for name, outcomes in ordered.items())
+    rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(cache[name])}" for name in of_cache.TROUBLES)
     shown = json.dumps(dict(sorted(figures.items())), indent=1)
-    PATH.write_text(f'{{"figures": {shown},\n"operations": {{\n{lines}\n}}}}\n', encoding="utf-8")
+    text = f'{{"figures": {shown},\n"cache": {{\n{rows}\n}},\n"operations": {{\n{lines}\n}}}}\n'
+    PATH.write_text(text, encoding="utf-8")
 
 
 def problems(found: dict[str, Any]) -> list[str]:
@@ -121,6 +158,14 @@ def problems(found: dict[str, Any]) -> list[str]:
             f"{name}: an empty cell under {fault}"
             for fault in TROUBLES
             if len(outcomes.get(fault, ())) != 2 or not all(cell in SHORT for cell in outcomes[fault])
+        ]
+    if list(found["cache"]) != list(of_cache.TROUBLES):
+        wrong.append("the faults of the cache are not those of the catalogue")
+    for name, outcomes in found["cache"].items():
+        wrong += [
+            f"{name}: an empty cell for {operation!r}"
+            for operation in of_cache.OPERATIONS
+            if outcomes.get(operation) not in CACHE_SHORT
         ]
     return wrong
 
@@ -142,10 +187,22 @@ def page(found: dict[str, Any]) -> str:
             row = [_cell(outcomes[name]) for name in names]
             out.append(f"| `{operation}` | {' | '.join(row)} |")
         out.append("")
+    out += _cache(found["cache"])
     out += [OUTAGE, "| | |", "|---|---|"]
     out += [f"| {name.partition(', ')[2]} | {value} |" for name, value in found["figures"].items()]
     out.append(END)
     return "\n".join(out)
+
+
+def _cache(found: dict[str, dict[str, str]]) -> list[str]:
+    out = [CACHE, "| | |", "|---|---|"]
+    out += [f"| {short} | {meaning} |" for short, meaning in CACHE_MEANING.items()]
+    heads = [*of_cache.OPERATIONS, "a check waits", "an end waits"]
+    out += ["", f"| | fault | {' | '.join(heads)} |", f"|---|---|{'---|' * len(heads)}"]
+    for name, trouble in of_cache.TROUBLES.items():
+        cells = [CACHE_SHORT[found[name][operation]] for operation in of_cache.OPERATIONS]
+        out.append(f"| {name} | {trouble.title} | {' | '.join(cells)} | {trouble.check} | {trouble.end} |")
+    return [*out, ""]
 
 
 def _cell(outcome: list[str]) -> str:

@@ -24,6 +24,16 @@ def compare(operation: str, outcomes: Outcomes) -> None:
     assert not changed, f"docs/fault-matrix.md says otherwise: {changed}; run 'make faults' if intended"
 
 
+def compare_cache(trouble: str, outcomes: dict[str, str]) -> None:
+    """Fail unless the outcomes under a fault of the cache are the recorded ones; while recording, record them."""
+    folder = os.environ.get(RECORDING)
+    if folder:
+        Path(folder, f"cache_{trouble}.json").write_text(json.dumps({trouble: outcomes}), encoding="utf-8")
+        return
+    known: dict[str, str] = json.loads(PATH.read_text(encoding="utf-8"))["cache"].get(trouble, {})
+    assert outcomes == known, "docs/fault-matrix.md says otherwise; run 'make faults' if intended"
+
+
 def figure(name: str, value: str) -> None:
     """Fail unless a figure is the recorded one; while recording, record it instead."""
     folder = os.environ.get(RECORDING)

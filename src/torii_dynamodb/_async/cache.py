@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from torii_dynamodb._async.laid_out import AsyncLaidOutClient
@@ -38,6 +39,9 @@ _log = logging.getLogger("torii_dynamodb")
 
 PATIENCE = 1.0
 """For how many seconds a write that may end a session tries to remove it from the cache."""
+
+
+_MANY = 1000
 
 
 class AsyncCache(Protocol):
@@ -96,6 +100,9 @@ class AsyncCache(Protocol):
 class AsyncGuardedCache:
     """A cache that may fail: what only reads does without it, what ends sessions insists.
 
+    What it could not remove, it removes before it reads again. So a host never uses an entry that it failed to remove
+    itself, and other hosts do so only until this one can reach the cache again.
+
     Several handles may share one, also of different event loops.
 
     Args:
@@ -105,11 +112,21 @@ class AsyncGuardedCache:
     def __init__(self, cache: AsyncCache) -> None:
         self.cache = cache
         self._breaker = CircuitBreaker()
+        # By key: until when, and whether a barrier is needed.
+        self._owed: dict[str, tuple[float, bool]] = {}
+        self._purge_at = _MANY
         self.counts = CacheCounts()
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None] | None:
         """Return the values of keys; ``None`` if the cache cannot be used."""
-        return await self._attempt(lambda: self.cache.get(keys))
+        if not self._owed:
+            return await self._attempt(lambda: self.cache.get(keys))
+
+        async def remove_and_get() -> list[bytes | None] | None:
+            await self._remove_owed()
+            return None if self._owed else await self.cache.get(keys)
+
+        return await self._attempt(remove_and_get)
 
     async def lease(self, keys: Sequence[str]) -> Lease | None:
         """Take a lease of keys; ``None`` if the cache cannot be used."""
@@ -131,7 +148,13 @@ class AsyncGuardedCache:
             CacheUnavailable: They could not be removed.
         """
         if not insist:
-            await self._attempt(lambda: self.cache.forget(keys, undecided=undecided))
+
+            async def remove() -> bool:
+                await self.cache.forget(keys, undecided=undecided)
+                return True
+
+            if not await self._attempt(remove):
+                self._owe(keys, undecided=undecided)
             return
         started, attempts, pause = monotonic(), 0, 0.02
         while True:
@@ -141,6 +164,7 @@ class AsyncGuardedCache:
             except CacheUnavailable as error:
                 self._failed(error)
                 if monotonic() - started + pause > PATIENCE:
+                    self._owe(keys, undecided=undecided)
                     raise CacheUnavailable(
                         "DynamoDB has the result of this operation, but the previous state could not be removed from "
                         f"the cache: {error}; hosts that can reach the cache may see it for up to "
@@ -152,6 +176,26 @@ class AsyncGuardedCache:
                 return
             await sleep(pause)
             pause *= 2
+
+    def _owe(self, keys: Sequence[str], *, undecided: bool) -> None:
+        now = monotonic()
+        if len(self._owed) >= self._purge_at:
+            self._owed = {key: owed for key, owed in self._owed.items() if owed[0] > now}
+            self._purge_at = max(_MANY, 2 * len(self._owed))
+        # No entry that was there lives longer.
+        ends = now + self.cache.max_age.total_seconds()
+        for key in keys:
+            self._owed[key] = ends, undecided or self._owed.get(key, (0, False))[1]
+
+    async def _remove_owed(self) -> None:
+        owed, now = dict(islice(self._owed.items(), _MANY)), monotonic()
+        for undecided in (False, True):
+            keys = [key for key, (ends, barred) in owed.items() if barred is undecided and ends > now]
+            if keys:
+                await self.cache.forget(keys, undecided=undecided)
+        for key, one in owed.items():
+            if self._owed.get(key) == one:
+                del self._owed[key]
 
     async def problem(self) -> str:
         """Return why the cache cannot be used; empty if it can. It asks for what a revocation needs."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from torii_dynamodb._wire.errors import copy_error
 
 __all__ = ["AsyncMergedGets", "AsyncRedisClients"]
+
+T = TypeVar("T")
 
 Get = Callable[[Sequence[str]], Awaitable[list[bytes | None]]]
 
@@ -45,6 +47,15 @@ class AsyncRedisClients:
             client = self._clients[loop] = self._make()
         return client
 
+    async def call(self, call: Callable[[Any], Awaitable[T]]) -> T:
+        """Call something with the client.
+
+        Raises:
+            TimeoutError: It took longer than connecting and a response may, which redis-py limits one by one.
+        """
+        async with asyncio.timeout(self._connect_timeout + self._timeout):
+            return await call(self.get())
+
     async def mget(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the values of keys, over a connection that is kept for this.
 
@@ -54,7 +65,7 @@ class AsyncRedisClients:
         loop = asyncio.get_running_loop()
         client = self.get()
         if self._cluster:
-            return await client.mget_nonatomic(keys)  # type: ignore[no-any-return]
+            return await self.call(lambda client: client.mget_nonatomic(keys))
         idle = self._readers.get(loop)
         if idle is None:
             # The timer is ours.
@@ -63,7 +74,7 @@ class AsyncRedisClients:
                 connection.socket_timeout = None
             idle = self._readers[loop] = made
         if not idle:
-            return await client.mget(keys)  # type: ignore[no-any-return]
+            return await self.call(lambda client: client.mget(keys))
         connection = idle.pop()
         try:
             return await self._mget(connection, keys)
@@ -79,7 +90,8 @@ class AsyncRedisClients:
         while True:
             connected: bool = connection.is_connected
             if not connected:
-                await connection.connect()
+                async with asyncio.timeout(self._connect_timeout):
+                    await connection.connect()
             try:
                 async with asyncio.timeout(self._timeout):
                     await connection.send_command("MGET", *keys)

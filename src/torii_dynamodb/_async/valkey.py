@@ -36,13 +36,20 @@ class _Script:
         self.name = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
+# In all of them, `redis.pcall('GET', key)` returns an error, which equals nothing, if the key is not a string but
+# something that another application put there. A server without free memory (OOM) still reads and removes: that nothing
+# new can be stored is no reason to do without what is there.
+
 # may_lease. Keys; the mark and its milliseconds. Returns 1 for each key that was leased.
 _LEASE: Final = _Script("""
 local leased = {}
 for i, key in ipairs(KEYS) do
-  local held = redis.call('GET', key)
-  if not held then redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
-  leased[i] = (not held or held == ARGV[1]) and 1 or 0
+  local held = redis.pcall('GET', key)
+  if not held then
+    local done = redis.pcall('SET', key, ARGV[1], 'PX', ARGV[2])
+    if not done.err then held = ARGV[1] elseif not string.find(done.err, 'OOM', 1, true) then return done end
+  end
+  leased[i] = held == ARGV[1] and 1 or 0
 end
 return leased
 """)
@@ -50,18 +57,27 @@ return leased
 # may_fill. Keys; the mark, milliseconds, and for each key an entry, or nothing to give the lease back.
 _FILL: Final = _Script("""
 for i, key in ipairs(KEYS) do
-  if redis.call('GET', key) == ARGV[1] then
-    if ARGV[i + 2] == '' then redis.call('DEL', key) else redis.call('SET', key, ARGV[i + 2], 'PX', ARGV[2]) end
+  if redis.pcall('GET', key) == ARGV[1] then
+    local done = ARGV[i + 2] ~= '' and redis.pcall('SET', key, ARGV[i + 2], 'PX', ARGV[2])
+    if not done or done.err then redis.call('DEL', key) end
   end
 end
 """)
 
-# after_write. Keys; the barrier, and its milliseconds, or 0 if the write is decided.
+# after_write. Keys; the barrier, and its milliseconds, or 0 if the write is decided. If there is no room for a barrier,
+# at least the entry goes.
 _FORGET: Final = _Script("""
+local failed
 for i, key in ipairs(KEYS) do
-  if ARGV[2] ~= '0' then redis.call('SET', key, ARGV[1], 'PX', ARGV[2])
-  elseif redis.call('GET', key) ~= ARGV[1] then redis.call('DEL', key) end
+  if ARGV[2] ~= '0' then
+    local done = redis.pcall('SET', key, ARGV[1], 'PX', ARGV[2])
+    if done.err then
+      failed = done
+      redis.call('DEL', key)
+    end
+  elseif redis.pcall('GET', key) ~= ARGV[1] then redis.call('DEL', key) end
 end
+return failed
 """)
 
 
@@ -81,6 +97,7 @@ class AsyncValkeyCache:
         cluster: Whether the server is part of a cluster; the others are found through it.
         connect_timeout: How long connecting may take, in seconds.
         timeout: How long a response may take, in seconds. A check that finds no response reads DynamoDB.
+            No request takes longer than both together.
         max_connections: How many connections each event loop, or process, opens; to each node of a cluster.
         clock: The clock by which entries are dated.
         random: The randomness for the marks of leases.
@@ -194,9 +211,13 @@ class AsyncValkeyCache:
 
     async def _run(self, script: _Script, keys: Sequence[str], *arguments: bytes | int) -> Any:
         try:
-            return await self._use(lambda: self._clients.get().evalsha(script.name, len(keys), *keys, *arguments))
+            return await self._use(
+                lambda: self._clients.call(lambda client: client.evalsha(script.name, len(keys), *keys, *arguments))
+            )
         except _ScriptMissing:
-            return await self._use(lambda: self._clients.get().eval(script.text, len(keys), *keys, *arguments))
+            return await self._use(
+                lambda: self._clients.call(lambda client: client.eval(script.text, len(keys), *keys, *arguments))
+            )
 
     async def _use(self, call: Callable[[], Awaitable[T]]) -> T:
         try:

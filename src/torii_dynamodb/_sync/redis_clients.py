@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from torii_dynamodb._sync.primitives import Lock
+from torii_dynamodb._sync.primitives import Lock, monotonic
 
 __all__ = ["MergedGets", "RedisClients"]
+
+T = TypeVar("T")
 
 Get = Callable[[Sequence[str]], list[bytes | None]]
 
@@ -34,6 +37,7 @@ class RedisClients:
         self._client: Any = None
         self._readers: _Readers | None = None
         self._lock = Lock()
+        self._now = threading.local()
 
     def get(self) -> Any:
         """Return the client. One of a server connects when it is used; one of a cluster asks for the nodes at once."""
@@ -43,6 +47,19 @@ class RedisClients:
                 client = self._client = self._client or self._make()
         return client
 
+    def call(self, call: Callable[[Any], T]) -> T:
+        """Call something with the client.
+
+        Raises:
+            TimeoutError: It took longer than connecting and a response may. redis-py's limit starts again with every
+                byte.
+        """
+        self._now.ends = monotonic() + self._connect_timeout + self._timeout
+        try:
+            return call(self.get())
+        finally:
+            self._now.ends = None
+
     def mget(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the values of keys, over a connection that is kept for this.
 
@@ -51,7 +68,7 @@ class RedisClients:
         """
         client = self.get()
         if self._cluster:
-            return client.mget_nonatomic(keys)  # type: ignore[no-any-return]
+            return self.call(lambda client: client.mget_nonatomic(keys))
         readers = self._readers
         if readers is None or readers.process != os.getpid():
             with self._lock:
@@ -61,9 +78,9 @@ class RedisClients:
         try:
             connection = readers.idle.pop()
         except IndexError:
-            return client.mget(keys)  # type: ignore[no-any-return]
+            return self.call(lambda client: client.mget(keys))
         try:
-            return _mget(connection, keys)
+            return self.call(lambda _: _mget(connection, keys))
         finally:
             if self._readers is readers:
                 readers.idle.append(connection)
@@ -83,6 +100,7 @@ class RedisClients:
     def _make(self) -> Any:
         from redis import BlockingConnectionPool, Redis, RedisCluster
         from redis.backoff import NoBackoff
+        from redis.connection import DefaultParser
         from redis.exceptions import ConnectionError  # noqa: A004 - theirs, not the built-in one
         from redis.retry import Retry
 
@@ -94,10 +112,26 @@ class RedisClients:
             "socket_timeout": self._timeout,
             "max_connections": self._max_connections,
         }
+        parser: Any = DefaultParser
+        if hasattr(parser, "read_from_socket"):  # hiredis
+            options["parser_class"] = self._limited(parser)
         if self._cluster:
             return RedisCluster.from_url(self._url, **options)
         pool: Any = BlockingConnectionPool
         return Redis.from_pool(pool.from_url(self._url, timeout=self._connect_timeout + self._timeout, **options))
+
+    def _limited(self, parser: Any) -> type:
+        now = self._now
+
+        class LimitedParser(parser):  # type: ignore[misc]
+            def read_from_socket(self, *args: Any, **options: Any) -> Any:
+                ends: float | None = getattr(now, "ends", None)
+                if ends is not None and monotonic() > ends:
+                    raise TimeoutError
+                base: Any = super()
+                return base.read_from_socket(*args, **options)
+
+        return LimitedParser
 
 
 class _Readers:

@@ -6,15 +6,23 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from tests.faults.cache_catalogue import OPERATIONS
+from tests.faults.cache_catalogue import TROUBLES as OF_CACHE
 from tests.faults.catalogue import TROUBLES
 
-__all__ = ["MET", "WORLDS", "in_worlds", "is_met", "together"]
+__all__ = ["CACHE_OPERATIONS", "CACHE_TROUBLES", "MET", "WORLDS", "in_worlds", "is_met", "together"]
 
 T = TypeVar("T")
 W = TypeVar("W")
 
 MET = tuple(TROUBLES)
 """The faults used here: all."""
+
+CACHE_OPERATIONS = OPERATIONS
+"""What is done under the faults of the cache: everything."""
+
+CACHE_TROUBLES = tuple(OF_CACHE)
+"""The faults of the cache used here: all."""
 
 WORLDS = 6
 """How many cases run at once, each on its own tables: a time-out is mostly waiting."""

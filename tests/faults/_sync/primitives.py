@@ -6,13 +6,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["MET", "WORLDS", "in_worlds", "is_met", "together"]
+__all__ = ["CACHE_OPERATIONS", "CACHE_TROUBLES", "MET", "WORLDS", "in_worlds", "is_met", "together"]
 
 T = TypeVar("T")
 W = TypeVar("W")
 
 MET = ("F1", "F4", "F9", "F11", "F18", "F26")
 """The faults that this twin meets: those in which its own transport has a part. What both share meets all there."""
+
+CACHE_OPERATIONS = ("check, stored", "check, not stored", "sign-out everywhere")
+"""What is done under the faults of the cache."""
+
+CACHE_TROUBLES = ("C1", "C4", "C6", "C7", "C8", "C13")
+"""The faults of the cache in which this twin's own connections and time limits have a part."""
 
 WORLDS = 1
 """How many cases run at once, each on tables of its own."""
