@@ -157,7 +157,7 @@ TROUBLES: dict[str, Trouble] = {
         hangs=True,
     ),
     "C8": Trouble(
-        title="flapping: every second connection ends at its first request", check="T", end=LASTING, begin=_mode("flap")
+        title="flapping: every second connection ends at its first request", end=LASTING, begin=_mode("flap")
     ),
     "C9": Trouble(title="restarted empty", begin=_restart),
     "C10": Trouble(
