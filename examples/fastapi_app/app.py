@@ -8,14 +8,16 @@ from torii_dynamodb import AsyncTorii, DynamoDbConfig, User
 from torii_dynamodb.fastapi import WebConfig, dynamodb, router
 from torii_dynamodb.fastapi.pages import PagesConfig, pages
 from torii_dynamodb.mail import AsyncConsoleMailer, MailSettings
+from torii_dynamodb.passkeys import PasskeySettings
 
 mail = MailSettings(sender="no-reply@example.com", app_name="Example", base_url="http://localhost:8000")
+passkeys = PasskeySettings(rp_id="localhost", rp_name="Example", origins=["http://localhost:8000"])
 secret = os.environ["TORII_SECRET"]  # 32 random bytes that stay the same, for known browsers and second factors
-torii = AsyncTorii(dynamodb(DynamoDbConfig()), secret=secret, mailer=AsyncConsoleMailer(), mail=mail)
-auth = router(torii, config=WebConfig(secure_cookies=False))  # for http://localhost; behind https: router(torii)
+torii = AsyncTorii(dynamodb(DynamoDbConfig()), secret=secret, passkeys=passkeys, mailer=AsyncConsoleMailer(), mail=mail)
+auth = router(torii, config=WebConfig(after_sign_in="/hello", secure_cookies=False))  # False is for http://localhost
 app = FastAPI()
 app.include_router(auth)
-app.include_router(pages(auth.web, PagesConfig(app_name="Example")))
+app.include_router(pages(auth.web, PagesConfig(app_name="Example", home="/hello")))
 
 
 @app.get("/hello")

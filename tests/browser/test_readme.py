@@ -61,7 +61,8 @@ def console(installed: Path, dynoxide: LocalEngine, table_prefix: str, tmp_path:
 
 @pytest.mark.timeout(_INSTALL_SECONDS + 120)
 def test_the_readmes_application_from_wheel_to_signed_in(console: Console, browser: Browser) -> None:
-    """It says which tables it created; a person signs up, opens the printed link, signs in and is greeted."""
+    """It says which tables it created; a person signs up, opens the printed link, signs in, is greeted, and can add
+    a passkey and an authenticator app."""
     console.find(r"created the tables \S+users")
     console.find(r"Application startup complete")
     page = browser.new_context(base_url=console.url).new_page()
@@ -72,11 +73,14 @@ def test_the_readmes_application_from_wheel_to_signed_in(console: Console, brows
     page.get_by_role("button", name="Sign up").click()
     page.goto(console.find(r"http://localhost:\S+token=\S+"))
     page.get_by_role("button", name="Verify address").click()
-    page.goto("/auth/sign-in?next=/hello")
+    page.goto("/auth/sign-in")
     page.get_by_label("Email address").fill("ada@example.com")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_text("Hello Ada Lovelace")).to_be_visible()
+    page.goto("/auth/account")
+    expect(page.get_by_role("button", name="Add a passkey")).to_be_visible()
+    expect(page.get_by_role("button", name="Set up an authenticator app")).to_be_visible()
     page.context.close()
 
 
