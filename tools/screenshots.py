@@ -23,6 +23,8 @@ from tests.browser.conftest import FLAGS
 from tools.chromium import find_chromium
 
 from torii_dynamodb.local import LocalEngine
+from torii_dynamodb.mail import TEMPLATES, MailSettings, Templates
+from torii_dynamodb.mail.appearance import appearance
 
 Scheme = Literal["light", "dark"]
 
@@ -86,6 +88,38 @@ ROWS
 """
 
 
+def mails(page: Page) -> Iterator[tuple[str, Page]]:
+    """Every mail, with what a real one contains."""
+    settings = MailSettings(
+        sender="Example <no-reply@example.com>", app_name="Torii example", base_url="https://app.example.com"
+    )
+    link = "https://app.example.com/auth/magic-link?token=torii_t1_" + "3Jk9" * 16
+    context = {
+        **appearance(settings.brand, settings.base_url),
+        "app_name": settings.app_name,
+        "base_url": settings.base_url,
+        "sign_in_link": settings.url(settings.sign_in_path),
+        "when": "28 November 2026 at 17:09 UTC",
+        "expires_in": "15 minutes",
+        "link": link,
+        "language": "en",
+        "direction": "ltr",
+        "code": "1234 5678",
+        "purpose": "magic_link",
+        "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
+        "ip_address": "192.0.2.1",
+        "passkey": "My laptop",
+        "provider": "Google",
+        "provider_email": "ada@example.com",
+        "new_email": "ada.lovelace@example.com",
+        "factor": "authenticator app",
+        "left": 1,
+    }
+    for name in TEMPLATES:
+        page.set_content(Templates().render(name, context).html)
+        yield f"mail-{name.replace('_', '-')}", page
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -123,6 +157,7 @@ def stops(app: Application, browser: Browser) -> Iterator[tuple[str, Page]]:
         tour.before_signing_in(app, new_page, "grace.hopper"),
         tour.of_an_account(app, new_page, "ada"),
         tour.of_the_admin_area(app, new_page, "katherine.johnson"),
+        mails(new_page()),
     )
 
 

@@ -26,7 +26,7 @@ class Person:
         page.goto("/auth/sign-up")
         page.get_by_label("Name").fill(name)
         page.get_by_label("Email address").fill(self.email)
-        page.get_by_label("Password").fill(self.password)
+        page.get_by_label("Password", exact=True).fill(self.password)
         page.get_by_role("button", name="Sign up").click()
         expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
         page.goto(self.app.link(self.email, "verify_email"))
@@ -69,8 +69,13 @@ def on_sign_in(page: Page) -> None:
     expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
 
 
-def authenticator(page: Page) -> tuple[CDPSession, str]:
-    """Add a platform authenticator with discoverable credentials that always agrees."""
+def authenticator(page: Page, *, autofill: bool = False) -> tuple[CDPSession, str]:
+    """Add a platform authenticator with discoverable credentials that always agrees.
+
+    It also agrees when a page only lets the browser offer passkeys, so that does not happen without ``autofill``.
+    """
+    if not autofill:
+        page.add_init_script("PublicKeyCredential.isConditionalMediationAvailable = async () => false")
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable")
     options = {

@@ -69,7 +69,7 @@ def test_the_readmes_application_from_wheel_to_signed_in(console: Console, brows
     page.goto("/auth/sign-up")
     page.get_by_label("Name").fill("Ada Lovelace")
     page.get_by_label("Email address").fill("ada@example.com")
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign up").click()
     page.goto(console.find(r"http://localhost:\S+token=\S+"))
     page.get_by_role("button", name="Verify address").click()

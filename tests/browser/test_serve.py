@@ -30,7 +30,7 @@ def test_a_new_users_first_minutes(console: Console, browser: Browser) -> None:
     page.goto("/")
     page.get_by_role("link", name="Sign up").click()
     page.get_by_label("Email address").fill("new@example.com")
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign up").click()
     expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
     page.goto(console.find(r"http://localhost:\S+token=\S+"))

@@ -80,10 +80,11 @@ class Paged:
 
     Args:
         config: For the web layer; without it there is no limit by IP address.
+        settings: For the pages.
         options: For the services.
     """
 
-    def __init__(self, config: WebConfig | None = None, **options: Any) -> None:
+    def __init__(self, config: WebConfig | None = None, *, settings: PagesConfig | None = None, **options: Any) -> None:
         passkeys = PasskeySettings(rp_id="app.example.com", rp_name="Example", origins=[SITE])
         self.here = AsyncSetting(**({"passkeys": passkeys} | options))
         self.torii = self.here.torii
@@ -91,7 +92,7 @@ class Paged:
         self.activity = Activity(clock=self.here.clock)
         self.activity.watch(self.torii.events)
         self.admin = Admin({ADMIN}, activity=self.activity)
-        self.settings = settings = PagesConfig(app_name="Example")
+        self.settings = settings = settings or PagesConfig(app_name="Example")
         self.app = FastAPI()
         self.app.include_router(self.auth)
         self.app.include_router(pages(self.auth.web, settings, admin=self.admin))

@@ -241,7 +241,7 @@ async def test_a_requested_code_answers_alike_for_unknown_addresses() -> None:
         page = "/auth/forgot-password"
         answer = await tab.send(page, page, follow=False, email=email, way="code")
         shown = await tab.get(answer.headers["location"])
-        text = re.sub(r'name="csrf_token" value="[^"]+"', "", shown.text)
+        text = re.sub(r'name="csrf_token" value="[^"]+"', "", shown.text).replace(email, "ADDRESS")
         answers.append((answer.status_code, answer.headers["location"], shown.status_code, text))
     assert answers[0] == answers[1]
 

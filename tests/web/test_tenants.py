@@ -102,7 +102,7 @@ async def test_mails_and_pages_are_the_tenants_own(made: Any) -> None:
         page = await tab.get(f"{root}/auth/sign-up")
         assert f"- {title}</title>" in page.text
         assert f'href="{root}/home">{title}<' in page.text
-        assert f'href="{root}/auth/static/pages.css"' in page.text
+        assert f'href="{root}/auth/static/pages.css?v=' in page.text
         assert (await tab.get(f"{root}/auth/static/pages.css")).status_code == 200
         sent = await tab.send(
             f"{root}/auth/sign-up", f"{root}/auth/sign-up", follow=False, email=ADA, password=PASSWORD, name="Ada"

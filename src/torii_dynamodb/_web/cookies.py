@@ -31,6 +31,7 @@ class Cookies:
         sign_up: Binds a sign-up to this browser, until the address is verified.
         challenge: The token of a sign-in that still needs a second factor.
         email_code: The flow token of a code that was mailed: the code is valid only with it.
+        mailed: The address that a mail was sent to, for the page that says so.
         language: The language that the person chose on a page.
 
     Args:
@@ -58,6 +59,7 @@ class Cookies:
         self.sign_up = f"{own}-sign-up"
         self.challenge = f"{own}-challenge"
         self.email_code = f"{own}-email-code"
+        self.mailed = f"{own}-mailed"
         self.language = f"{own}-language"
         self._led_to = (self.oauth, self.confirm, self.link, self.pending, self.sign_up, self.challenge, self.language)
 

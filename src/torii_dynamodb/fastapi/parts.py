@@ -14,6 +14,7 @@ from torii_dynamodb._web.cookies import Cookies
 from torii_dynamodb._web.csrf import CrossSite
 from torii_dynamodb._web.navigation import Navigation
 from torii_dynamodb._web.settings import WebConfig, path_of
+from torii_dynamodb.branding import Brand
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi.errors import Problem
 
@@ -34,6 +35,7 @@ class Tenant:
         base_url: Where browsers reach it, for example ``https://acme.example.com``, or
             ``https://app.example.com/t/acme`` with ``by_path``. Give its ``MailSettings`` the same.
         stylesheet: The path of its own style sheet, instead of that of ``PagesConfig``.
+        brand: Its own logo, colours, links and footer, instead of those of ``PagesConfig``.
         trusted_origins: Other origins whose pages may use its cookies, besides those of ``WebConfig``.
         sign_up: Whether people can register. Set ``magic_link_sign_up`` and ``oauth_sign_up`` of its services, too.
     """
@@ -42,6 +44,7 @@ class Tenant:
     app_name: str
     base_url: str
     stylesheet: str | None = None
+    brand: Brand | None = None
     trusted_origins: Sequence[str] = ()
     sign_up: bool = True
 
@@ -50,6 +53,8 @@ class Tenant:
             raise ConfigurationError("app_name must not be empty: give the name that the tenant's pages show")
         origin_of("base_url", self.base_url)
         check_origins("trusted_origins", self.trusted_origins)
+        if self.brand is not None:
+            check_kind("brand", self.brand, "torii_dynamodb.branding.Brand", "Brand(...) or None")
         if self.stylesheet is not None:
             object.__setattr__(self, "stylesheet", path_of("stylesheet", self.stylesheet))
 

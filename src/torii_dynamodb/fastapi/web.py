@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.checking import check_kind
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb._web.callers import Caller, bearer_of, gave_second_factor, outdated
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Caller", "Web", "bearer_of"]
 
 _MEMO = "torii_dynamodb"
+_MAILED = timedelta(minutes=15)
 _FORM_LIFETIME = timedelta(hours=12)
 _CHOICE = timedelta(days=365)  # of a language
 _BINDING = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -159,6 +161,7 @@ class Web:
             app_name=part.tenant.app_name,
             home=part.navigation.inside(settings.home),
             stylesheet=part.tenant.stylesheet or settings.stylesheet,
+            brand=part.tenant.brand or settings.brand,
         )
 
     @property
@@ -240,8 +243,12 @@ class Web:
             device_token=self.cookies.read(connection, self.cookies.device),
         )
 
-    async def limit(self, connection: HTTPConnection) -> None:
+    async def limit(self, connection: HTTPConnection, *, purpose: str | None = None) -> None:
         """Count a request from this IP address. One storage request.
+
+        Args:
+            connection: The request.
+            purpose: Counts it apart from others; ``None``: with all that have no purpose.
 
         Raises:
             RateLimited: There were too many from this address.
@@ -249,7 +256,9 @@ class Web:
         address = None if self.config.ip_limit is None else self._client.counted_as(connection)
         if self.config.ip_limit is None or address is None:
             return
-        attempt = await self.torii.storage.acquire_attempt("ip", network_of(address), policy=self.config.ip_limit)
+        attempt = await self.torii.storage.acquire_attempt(
+            "ip", network_of(address), purpose=purpose, policy=self.config.ip_limit
+        )
         if not attempt.allowed and not await self._known_user_may(connection, self.config.ip_limit):
             self._client.refused(connection)
             raise RateLimited(
@@ -398,6 +407,25 @@ class Web:
             Problem: It came in a cookie, but the request from another site.
         """
         return self._held(connection, self.cookies.email_code, given)
+
+    def leave_mailed(self, response: Response, kind: str, email: str) -> None:
+        """Leave the address that a mail was sent to with the browser, for the page that says so.
+
+        Args:
+            response: The response.
+            kind: What was sent.
+            email: The address, as it was typed.
+        """
+        value = f"{kind}.{base64url.encode(email.encode())}"
+        self.cookies.set(response, self.cookies.mailed, value, until=_MAILED)
+
+    def mailed(self, connection: HTTPConnection, kind: str) -> str | None:
+        """The address that a mail of this kind was last sent to from this browser; ``None`` if it does not know."""
+        sent, _, encoded = (self.cookies.read(connection, self.cookies.mailed) or "").partition(".")
+        try:
+            return base64url.decode(encoded).decode() or None if sent == kind else None
+        except ValueError:
+            return None
 
     def forget_email_code(self, response: Response) -> None:
         """Delete the cookie with a mailed code's flow token."""

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from torii_dynamodb._rules.checking import check_fields, check_policy
 from torii_dynamodb._rules.on_lambda import on_lambda
+from torii_dynamodb.branding import Brand
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.languages import Languages
 from torii_dynamodb.models import LockoutPolicy, User
@@ -40,6 +41,7 @@ class MailSettings:
         change_email_path: Where the link to a new address leads.
         confirm_provider_path: Where a link that confirms an account at a provider leads.
         sign_in_path: Where to sign in.
+        brand: Logo, colour, links and footer of the mails, the same as those of the pages; see ``docs/branding.md``.
         templates: A folder of your own templates; the library's are used for those you leave out.
         reply_to: Where replies go.
         delivery: ``"background"`` sends after the call has returned, so that its time does not reveal whether an
@@ -75,6 +77,7 @@ class MailSettings:
     change_email_path: str = "/auth/change-email?token={token}"
     confirm_provider_path: str = "/auth/confirm-provider?token={token}"
     sign_in_path: str = "/auth/sign-in"
+    brand: Brand = field(default_factory=Brand)
     templates: Path | None = None
     reply_to: str | None = None
     delivery: Literal["background", "inline"] = field(default_factory=lambda: "inline" if on_lambda() else "background")

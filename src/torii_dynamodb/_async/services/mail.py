@@ -13,6 +13,7 @@ from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.events import MailFailed, MailSent
 from torii_dynamodb.languages import Language, date_and_time, duration, preferred, speaking
+from torii_dynamodb.mail.appearance import appearance
 from torii_dynamodb.mail.messages import MailMessage
 from torii_dynamodb.mail.settings import MailSettings
 from torii_dynamodb.mail.templates import Templates
@@ -200,6 +201,7 @@ class AsyncMail:
                 something else limits it.
         """
         everything = {
+            **appearance(self.settings.brand, self.settings.base_url),
             "app_name": self.settings.app_name,
             "base_url": self.settings.base_url,
             "sign_in_link": self.settings.url(self.settings.sign_in_path),

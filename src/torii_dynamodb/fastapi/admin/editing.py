@@ -9,10 +9,12 @@ from typing import Any, cast
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb.administration import Belongings
 from torii_dynamodb.errors import AlreadyExists, RateLimited, ValidationError, VersionConflict
 from torii_dynamodb.fastapi.admin.shared import Area
-from torii_dynamodb.fastapi.pages.forms import FieldError, refusal
+from torii_dynamodb.fastapi.pages.forms import FieldError, all_refusals, refusal
 from torii_dynamodb.languages import gettext, marked, ngettext
 from torii_dynamodb.models import User
 
@@ -20,11 +22,8 @@ __all__ = ["add"]
 
 # A form may have 64 KB, and characters may take three bytes in it.
 _MOST_METADATA = 16_000
-_FIELDS = {
-    "metadata": ("metadata", marked("The metadata")),
-    "name": ("name", marked("The name")),
-    "email": ("email", marked("The address")),
-}
+_NEW_USER = {"email": ("email", marked("The address")), "name": ("name", marked("The name"))}
+_FIELDS = {"metadata": ("metadata", marked("The metadata")), "name": ("name", marked("The name"))}
 
 Form = dict[str, str]
 
@@ -99,8 +98,12 @@ def _add_creation(router: APIRouter, area: Area) -> None:
             )
         except AlreadyExists:
             errors, status = [FieldError("email", gettext("Another user has this address."))], 409
-        except (ValidationError, RateLimited) as error:
-            errors, status = refusal(error, _FIELDS, wait_at="email")
+        except ValidationError as error:
+            email, name = form.get("email", ""), form.get("name", "").strip()
+            checks = (lambda: normalise_email(email), lambda: name and validation.text(name, "name", most=256))
+            errors, status = await all_refusals(error, _NEW_USER, *checks), 422
+        except RateLimited as error:
+            errors, status = refusal(error, _NEW_USER, wait_at="email")
         else:
             return area.done(found, user, "user-invited" if invite else "user-created")
         return await area.page(request, "admin_create", found, typed=form, errors=errors, status=status)

@@ -85,6 +85,7 @@ class Account:
         held = {account.provider for account in linked}
         offered = [provider.name for provider in torii.oauth_providers if provider.name not in held]
         passkeys: list[Passkey] = await torii.storage.list_passkeys_for_user(user.id) if torii.takes_passkeys else []
+        pending = await torii.email_verification.pending_change(user) if torii.sends_mail else None
         proof = self.site.proof_page(found, self.site.path("account"))
         factors: list[Factor] = await torii.storage.list_factors_for_user(user.id, user=user) if user.factors else []
         return await self.site.page(
@@ -97,6 +98,7 @@ class Account:
             recent=proof is None,
             proof=proof,
             sends_mail=torii.sends_mail,
+            pending=pending,
             sessions=[session for session in sessions if session.id != found.session.id],
             linked=[(account, provider_label(account.provider)) for account in linked],
             offered=[(name, provider_label(name)) for name in offered],
@@ -138,6 +140,14 @@ def add(router: APIRouter, site: Site) -> None:
         new, user = form.get("new_password", ""), found.user
         if not user.has_password:
             site.require_proof(found, site.path("account"))
+        names = {"password": ("new-password", marked("The new password"))}
+        if user.has_password and not form.get("current_password"):
+            errors = [FieldError("current-password", gettext("Enter your current password."))]
+            try:
+                await torii.password.check_policy(new, email=user.email)
+            except ValidationError as error:
+                errors.append(field_error(error, names))
+            return await account.show(request, found, errors=errors, status=422)
         try:
             await web.limit(request)
             if user.has_password:
@@ -148,7 +158,6 @@ def add(router: APIRouter, site: Site) -> None:
             else:
                 user = await torii.password.set_password(user.id, new, user=user)
         except (ValidationError, AccountLocked, RateLimited) as error:
-            names = {"password": ("new-password", marked("The new password"))}
             errors, status = refusal(error, names, wait_at="current-password" if user.has_password else "new-password")
         except InvalidCredentials:
             errors, status = [FieldError("current-password", gettext("The current password is wrong."))], 422
@@ -207,3 +216,9 @@ def add(router: APIRouter, site: Site) -> None:
         else:
             return account.done("email-change-sent")
         return await account.show(request, found, errors=errors, status=status, new_email=new_email)
+
+    @router.post("/account/email/cancel")
+    async def cancel(request: Request) -> Response:
+        found, _ = await account.changing(request)
+        cancelled = await torii.email_verification.cancel_change(found.user.id)
+        return account.done("email-change-cancelled") if cancelled else site.redirect(site.path("account"))

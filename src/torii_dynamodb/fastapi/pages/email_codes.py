@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from torii_dynamodb.errors import AccountLocked, InvalidCode, RateLimited
-from torii_dynamodb.fastapi.pages.forms import FieldError, refused_code
+from torii_dynamodb.errors import AccountLocked, InvalidCode, RateLimited, ValidationError
+from torii_dynamodb.fastapi.pages.forms import FieldError, refused_code, wait_text
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
 from torii_dynamodb.languages import marked
@@ -28,7 +28,13 @@ _WRONG = marked("The code is wrong or has expired. After five tries, ask for a n
 
 
 async def send_code(
-    site: Site, email: str, *, kind: str = "", target: str = "", binding: str | None = None
+    site: Site,
+    email: str,
+    *,
+    kind: str = "",
+    target: str = "",
+    binding: str | None = None,
+    notice: str | None = None,
 ) -> Response:
     """Mail a code, and lead to the page that asks for it.
 
@@ -38,14 +44,16 @@ async def send_code(
         kind: What the code is for: ``""`` to sign in, ``"verify"`` or ``"reset"``.
         target: Where to go after a sign-in.
         binding: What a sign-up left with the browser; for a verification.
+        notice: What the page says besides.
 
     Raises:
         ValidationError: It is not an address.
         RateLimited: Enough mails were sent to it.
     """
     flow_token = await site.torii.email_code.send(email, purpose=_KINDS[kind][0], browser_binding=binding)
-    response = site.redirect(site.path("email-code", kind=kind, next=target))
+    response = site.redirect(site.path("email-code", kind=kind, next=target, notice=notice))
     site.web.leave_email_code(response, flow_token)
+    site.web.leave_mailed(response, f"code-{kind}", email)
     return response
 
 
@@ -69,11 +77,27 @@ def add(router: APIRouter, site: Site) -> None:
             request,
             "email_code",
             kind=kind,
+            email=web.mailed(request, f"code-{kind}"),
             target=target,
             start=start(kind, target),
             errors=errors or [],
             status=status,
         )
+
+    async def resend(request: Request, kind: str, target: str) -> Response:
+        found, email = await site.person(request), web.mailed(request, f"code-{kind}")
+        if kind == "verify":  # whose binding it is, only a session can tell
+            email = None if found is None else found.user.email_as_given
+        binding = web.held_binding(request) if kind == "verify" else None
+        if email is None:
+            return site.redirect(start(kind, target))
+        try:
+            await web.limit(request)
+            return await send_code(site, email, kind=kind, target=target, binding=binding, notice="sent-again")
+        except ValidationError:  # the cookie is not ours
+            return site.redirect(start(kind, target))
+        except RateLimited as error:
+            return await show(request, kind, target, [FieldError("resend", wait_text(error))], 429)
 
     @router.get("/email-code")
     async def page(request: Request) -> Response:
@@ -87,6 +111,8 @@ def add(router: APIRouter, site: Site) -> None:
         form = await site.form(request)
         kind, target, code = kind_of(form), form.get("next", ""), form.get("code", "")
         purpose = _KINDS[kind][0]
+        if form.get("way") == "resend":
+            return await resend(request, kind, target)
         flow_token = web.email_code_token(request) or ""
         try:
             await web.limit(request)

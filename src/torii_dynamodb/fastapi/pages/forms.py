@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -16,7 +17,19 @@ from torii_dynamodb.fastapi.pages.reasons import in_words
 from torii_dynamodb.languages import gettext, ngettext
 from torii_dynamodb.passkeys import PasskeyError
 
-__all__ = ["CSRF", "FieldError", "answer_of", "field_error", "read_form", "refusal", "refused_code", "wait_text"]
+__all__ = [
+    "CSRF",
+    "FieldError",
+    "FormErrors",
+    "all_refusals",
+    "answer_of",
+    "field_error",
+    "missing",
+    "read_form",
+    "refusal",
+    "refused_code",
+    "wait_text",
+]
 
 CSRF = "csrf_token"
 """The name of the field with the form token."""
@@ -36,6 +49,27 @@ class FieldError:
 
     id: str
     message: str
+
+
+class FormErrors(dict[str, str]):
+    """The messages of a page's errors by field, which notes those that the page shows.
+
+    Args:
+        errors: The errors, in the order of the fields.
+    """
+
+    def __init__(self, errors: Iterable[FieldError]) -> None:
+        super().__init__({error.id: error.message for error in errors})
+        self._shown: set[str] = set()
+
+    def __getitem__(self, field: str) -> str:
+        """The message of a field, which is shown now."""
+        self._shown.add(field)
+        return super().__getitem__(field)
+
+    def unshown(self) -> list[tuple[str, str]]:
+        """What has no place of its own on the page."""
+        return [(field, message) for field, message in self.items() if field not in self._shown]
 
 
 def field_error(error: ValidationError, names: Mapping[str, tuple[str, str]]) -> FieldError:
@@ -62,6 +96,39 @@ def refusal(
     if isinstance(error, ValidationError):
         return [field_error(error, names)], 422
     return [FieldError(wait_at, wait_text(error))], 429
+
+
+def missing(form: Mapping[str, str], fields: Mapping[str, tuple[str, str]]) -> list[FieldError]:
+    """What to say about empty fields.
+
+    Args:
+        form: The form.
+        fields: By name, the field's id on the page and the sentence.
+    """
+    empty = [at for name, at in fields.items() if not form.get(name, "").strip()]
+    return [FieldError(field, gettext(text)) for field, text in empty]
+
+
+async def all_refusals(
+    first: ValidationError, names: Mapping[str, tuple[str, str]], *checks: Callable[[], object]
+) -> list[FieldError]:
+    """All errors of a form, in the order of its fields; a service raises only the first one that it finds.
+
+    Args:
+        first: The error that was raised.
+        names: As for :func:`field_error`, in the order of the form.
+        checks: Each checks one argument, and may be asynchronous.
+    """
+    found = [field_error(first, names)]
+    for check in checks:
+        try:
+            done = check()
+            if isawaitable(done):
+                await done
+        except ValidationError as error:
+            found.append(field_error(error, names))
+    by_field = {error.id: error for error in reversed(found)}
+    return [by_field[field] for field, _ in names.values() if field in by_field]
 
 
 def refused_code(error: InvalidCode | AccountLocked | RateLimited, wrong: str) -> tuple[list[FieldError], int]:

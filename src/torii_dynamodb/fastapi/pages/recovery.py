@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from torii_dynamodb.errors import InvalidToken, RateLimited, ValidationError
 from torii_dynamodb.fastapi.errors import problem_of
+from torii_dynamodb.fastapi.pages.check_mail import mail_sent
 from torii_dynamodb.fastapi.pages.email_codes import send_code
 from torii_dynamodb.fastapi.pages.forms import field_error, refusal
 from torii_dynamodb.fastapi.pages.render import Site
@@ -38,7 +39,7 @@ def add(router: APIRouter, site: Site) -> None:
         except (ValidationError, RateLimited) as error:
             errors, status = refusal(error, {"email": ("email", marked("The email address"))}, wait_at="email")
         else:
-            return site.redirect(site.path("check-mail", kind="reset"))
+            return mail_sent(site, "reset", email)
         return await site.page(request, "forgot_password", email=email, errors=errors, status=status)
 
     @router.get("/reset-password")

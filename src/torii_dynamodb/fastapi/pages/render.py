@@ -19,8 +19,9 @@ from torii_dynamodb._rules.checking import check_kind
 from torii_dynamodb._web.navigation import note_root_path
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
-from torii_dynamodb.fastapi.pages.forms import CSRF, FieldError, read_form
+from torii_dynamodb.fastapi.pages.forms import CSRF, FieldError, FormErrors, read_form
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
+from torii_dynamodb.fastapi.pages.theme import File, Theme, library_files, theme_of
 from torii_dynamodb.fastapi.pages.words import NOTICES, TITLES, browser_name
 from torii_dynamodb.fastapi.routing import Router, without_body
 from torii_dynamodb.fastapi.tenants import path_below_root
@@ -135,6 +136,25 @@ class Site:
         """The configuration of the pages, with the tenant's own name and style sheet."""
         return self.web.dressed(self._settings)
 
+    @property
+    def theme(self) -> Theme:
+        """What follows from the brand, which may be the tenant's own."""
+        return theme_of(self.settings.brand)
+
+    @property
+    def files(self) -> Mapping[str, File]:
+        """What pages load, by name."""
+        return {**library_files(), **self.theme.files}
+
+    def static(self, name: str) -> str | None:
+        """The URL of a file that pages load, which changes with its content; ``None``: there is no such file."""
+        file = self.files.get(name)
+        return None if file is None else self.path(f"static/{name}", v=file.version)
+
+    def image(self, name: str) -> str | None:
+        """The URL of the brand's ``logo``, ``logo_dark`` or ``icon``; ``None``: it has none."""
+        return self.theme.images.get(name) or self.static(f"{name}.svg")
+
     def path(self, name: str, **query: str | None) -> str:
         """A page's path as browsers see it, for example ``path("sign-in", next="/x")``. Empty values are left out."""
         pairs = [f"{key}={quote(value, safe='')}" for key, value in query.items() if value]
@@ -186,12 +206,15 @@ class Site:
                 # The page that a form was sent to may not be one to open.
                 "here": self._here(request) if request.method in ("GET", "HEAD") else None,
                 "path": self.path,
+                "static": self.static,
+                "image": self.image,
+                "brand": settings.brand,
                 "admin_path": admin_path,
                 "csrf_name": CSRF,
                 "csrf_token": token,
                 "notice": gettext(NOTICES.get(request.query_params.get("notice", ""), "")),
                 "signed_in": signed_in,
-                "errors": {error.id: error.message for error in errors},
+                "errors": FormErrors(errors),
                 "now": self.torii.clock(),
                 **context,
             },
@@ -214,7 +237,7 @@ class Site:
 
     def headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """The headers of every page."""
-        return {**page_headers(self.web.config.trusted_origins), **(more or {})}
+        return {**page_headers(self.web.config.trusted_origins, images=self.theme.origins), **(more or {})}
 
     def redirect(self, url: str) -> Response:
         """Send the browser on to another page."""
@@ -272,16 +295,18 @@ class Site:
         )
 
 
-def page_headers(origins: Sequence[str] = ()) -> dict[str, str]:
+def page_headers(origins: Sequence[str] = (), *, images: Sequence[str] = ()) -> dict[str, str]:
     """The headers of every page: no foreign content, no framing, no caching.
 
     Args:
         origins: Where forms may lead besides this site: browsers also apply ``form-action`` to redirects.
+        images: Where images may come from besides this site.
     """
+    pictures = " ".join(["'self'", *images])
     targets = " ".join(["'self'", *(origin for origin in origins if origin.startswith("http"))])
     policy = (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
-        f"form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'self'; script-src 'self'; img-src {pictures}; "
+        f"connect-src 'self'; form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
     )
     return {
         "Content-Security-Policy": policy,

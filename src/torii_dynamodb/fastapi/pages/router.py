@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 
 from torii_dynamodb.errors import NotFound
 from torii_dynamodb.fastapi.pages import (
     account,
+    check_mail,
     devices,
     email_codes,
     factors,
@@ -28,15 +27,6 @@ from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.web import Web
 
 __all__ = ["pages"]
-
-_STATIC = Path(__file__).parent / "static"
-_TYPES = {
-    "icon.svg": "image/svg+xml",
-    "pages.css": "text/css; charset=utf-8",
-    "once.js": "text/javascript; charset=utf-8",
-    "recovery-codes.js": "text/javascript; charset=utf-8",
-    "passkeys.js": "text/javascript; charset=utf-8",
-}
 
 
 def pages(web: Web, settings: PagesConfig | None = None, *, admin: AdminLink | None = None) -> APIRouter:
@@ -63,17 +53,26 @@ def pages(web: Web, settings: PagesConfig | None = None, *, admin: AdminLink | N
 
     @router.get("/static/{name}")
     async def static(name: str, request: Request) -> Response:
-        if name not in _TYPES:
+        file = site.files.get(name)
+        if file is None:
             raise NotFound("file", "there is no such file")
-        return FileResponse(
-            _STATIC / name,
-            media_type=_TYPES[name],
-            headers={"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff"},
-        )
+        asked = request.query_params.get("v")
+        if asked == file.version:
+            caching = "public, max-age=31536000, immutable"
+        else:  # by a page of another version of the application, while it is being deployed
+            caching = "no-store" if asked else "public, max-age=300"
+        headers = {
+            "Cache-Control": caching,
+            "X-Content-Type-Options": "nosniff",
+            # An SVG that is opened by itself runs no script.
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        }
+        return Response(file.content, media_type=file.media_type, headers=headers)
 
     for part in (
         sign_in,
         sign_up,
+        check_mail,
         second_factor,
         email_codes,
         providers,

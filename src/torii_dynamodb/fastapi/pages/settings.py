@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torii_dynamodb._rules.checking import check_fields
 from torii_dynamodb._web.settings import path_of
+from torii_dynamodb.branding import Brand
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.languages import Languages, marked
 
@@ -25,6 +26,9 @@ class PagesConfig:
         templates: A folder with templates of your own, which replace the library's with the same names.
         password_hint: What the pages say about new passwords; change it along with the ``PasswordPolicy``.
         stylesheet: The path of your own style sheet, loaded after the library's. It must be on this site.
+        brand: Logo, colours, links and footer; see ``docs/branding.md``.
+        passkey_autofill: Whether browsers offer passkeys in the field for the email address. Each view of the sign-in
+            page then costs two writes: of the challenge, and of the limit by IP address.
         languages: The languages that people can choose; see ``docs/translations.md``.
     """
 
@@ -35,6 +39,8 @@ class PagesConfig:
     password_hint: str = marked("At least 8 characters. Several words make a good password.")
     stylesheet: str | None = None
     languages: Languages = field(default_factory=Languages)
+    brand: Brand = field(default_factory=Brand)
+    passkey_autofill: bool = True
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -14,8 +14,9 @@ from torii_dynamodb.errors import (
     RateLimited,
     ValidationError,
 )
+from torii_dynamodb.fastapi.pages.check_mail import mail_sent
 from torii_dynamodb.fastapi.pages.email_codes import send_code
-from torii_dynamodb.fastapi.pages.forms import FieldError, answer_of, refusal
+from torii_dynamodb.fastapi.pages.forms import FieldError, answer_of, missing, refusal
 from torii_dynamodb.fastapi.pages.providers import failure_of, offered
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
@@ -26,7 +27,10 @@ from torii_dynamodb.passkeys import PasskeyError
 __all__ = ["add"]
 
 _FIELDS = {"email": ("email", marked("The email address")), "password": ("password", marked("The password"))}
-_KINDS = ("magic-link", "provider", "reset", "sign-up")
+_EMPTY = {
+    "email": ("email", marked("Enter your email address.")),
+    "password": ("password", marked("Enter your password.")),
+}
 _WRONG = marked("The email address or password is wrong.")
 # Shown to everyone, because only its owner may learn whether the address is verified.
 _WRONG_OR_NEW = marked(
@@ -47,6 +51,7 @@ def add(router: APIRouter, site: Site) -> None:
             again=again,
             offers_link=torii.sends_mail,
             offers_passkeys=torii.takes_passkeys,
+            autofill=torii.takes_passkeys and site.settings.passkey_autofill,
             offers_sign_up=web.config.registration != "off",
             providers=offered(site),
             failed=failure_of(site, request),
@@ -76,9 +81,12 @@ def add(router: APIRouter, site: Site) -> None:
             await web.limit(request)
             if form.get("way") == "link" and torii.sends_mail:
                 await torii.magic_link.send(email)
-                return site.redirect(site.path("check-mail", kind="magic-link"))
+                return mail_sent(site, "magic-link", email)
             if form.get("way") == "code" and torii.sends_mail:
                 return await send_code(site, email, target=target)
+            errors, status = missing(form, _EMPTY), 422
+            if errors:
+                return await show(request, email=email, target=target, again=again, errors=errors, status=status)
             result = await torii.password.authenticate(
                 email,
                 form.get("password", ""),
@@ -92,11 +100,6 @@ def add(router: APIRouter, site: Site) -> None:
         else:
             return await enter(site, request, result, target)
         return await show(request, email=email, target=target, again=again, errors=errors, status=status)
-
-    @router.get("/check-mail")
-    async def check_mail(request: Request) -> Response:
-        kind = request.query_params.get("kind", "")
-        return await site.page(request, "check_mail", kind=kind if kind in _KINDS else "")
 
     @router.post("/sign-out")
     async def sign_out(request: Request) -> Response:
@@ -114,7 +117,8 @@ def add(router: APIRouter, site: Site) -> None:
 
     async def passkey_options(request: Request) -> Response:
         await site.form(request)
-        await web.limit(request)
+        # Apart from the others: browsers ask for these when they show the page.
+        await web.limit(request, purpose="passkey_options")
         return JSONResponse(await torii.passkeys.begin_sign_in(), headers=site.headers())
 
     router.add_api_route("/passkey/options", passkey_options, methods=["POST"], route_class_override=AuthRoute)

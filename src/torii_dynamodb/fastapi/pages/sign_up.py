@@ -5,8 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb.errors import AlreadyExists, NotFound, RateLimited, ValidationError
-from torii_dynamodb.fastapi.pages.forms import FieldError, refusal
+from torii_dynamodb.fastapi.pages.check_mail import mail_sent
+from torii_dynamodb.fastapi.pages.forms import FieldError, all_refusals, refusal
 from torii_dynamodb.fastapi.pages.providers import failure_of, offered
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
@@ -15,9 +18,9 @@ from torii_dynamodb.languages import gettext, marked
 __all__ = ["add"]
 
 _FIELDS = {
+    "name": ("name", marked("The name")),
     "email": ("email", marked("The email address")),
     "password": ("password", marked("The password")),
-    "name": ("name", marked("The name")),
 }
 
 
@@ -58,7 +61,7 @@ def add(router: APIRouter, site: Site) -> None:
             if web.config.registration == "private":
                 binding = web.sign_up_binding(request)
                 await torii.password.sign_up(email, password, name=name or None, browser_binding=binding)
-                response = site.redirect(site.path("check-mail", kind="sign-up"))
+                response = mail_sent(site, "sign-up", email)
                 web.leave_binding(response, binding)
                 return response
             user = await torii.password.register(email, password, name=name or None)
@@ -70,7 +73,18 @@ def add(router: APIRouter, site: Site) -> None:
             if left is not None:
                 web.leave_binding(response, left)
             return response
-        except (ValidationError, RateLimited) as error:
+        except ValidationError as error:
+            errors, status = (
+                await all_refusals(
+                    error,
+                    _FIELDS,
+                    lambda: name and validation.text(name, "name", most=256),
+                    lambda: normalise_email(email),
+                    lambda: torii.password.check_policy(password, email=email),
+                ),
+                422,
+            )
+        except RateLimited as error:
             errors, status = refusal(error, _FIELDS, wait_at="email")
         except AlreadyExists:
             errors, status = (

@@ -23,6 +23,8 @@ NOTICES = {
     "second-factors-removed": marked("It was removed, and the owner was told by email."),
     "second-factors-removed-untold": marked("It was removed. No email was sent: tell the owner."),
     "set-up-expired": marked("Setting up the app took too long. Please start again."),
+    "email-change-cancelled": marked("The change was cancelled. Its link no longer works."),
+    "sent-again": marked("If this address can be used here, another email is on its way."),
     "email-change-sent": marked("We sent a link to the new address. Open it to complete the change."),
     "account-connected": marked("The account was connected."),
     "account-disconnected": marked("The account was disconnected."),

@@ -32,7 +32,7 @@ const plain = (credential) => {
 // In the language of the page, by the name of the browser's error or the code of the server's.
 const WORDS = document.getElementById("passkey-words")?.dataset ?? {};
 
-const run = async (form) => {
+const run = async (form, also = {}) => {
   const token = new URLSearchParams({ csrf_token: form.elements.csrf_token.value });
   const reply = await fetch(form.dataset.options, { method: "POST", body: token, credentials: "same-origin" });
   const options = await reply.json();
@@ -42,28 +42,55 @@ const run = async (form) => {
     return navigator.credentials.create({ publicKey });
   }
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON?.(options) ?? parse(options);
-  return navigator.credentials.get({ publicKey });
+  if (also.mediation) stale = Date.now() + 0.8 * options.timeout;
+  return navigator.credentials.get({ publicKey, ...also });
+};
+
+const send = (form, credential) => {
+  form.elements.answer.value = JSON.stringify(credential.toJSON?.() ?? plain(credential));
+  form.submit();
+};
+
+// The browser offers passkeys in the field for the email address, without a button. A browser has one such request at a
+// time: the button's ends it.
+let offer = null;
+let stale = 0;
+
+const autofill = async (form) => {
+  if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
+  offer?.abort();
+  offer = new AbortController();
+  try {
+    send(form, await run(form, { mediation: "conditional", signal: offer.signal }));
+  } catch {
+    // Nobody asked for it, so nobody is told.
+  }
 };
 
 if (window.PublicKeyCredential) {
   for (const form of document.querySelectorAll("form[data-passkey]")) {
     const button = form.querySelector("button[type=submit]");
     const status = form.querySelector("[role=status]");
+    const field = document.getElementById(form.dataset.autofill);
     form.hidden = false;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
+      offer?.abort();
       button.disabled = true;
       status.textContent = WORDS.waiting;
       try {
-        const credential = await run(form);
-        form.elements.answer.value = JSON.stringify(credential.toJSON?.() ?? plain(credential));
-        form.submit();
+        send(form, await run(form));
       } catch (error) {
         const words = error instanceof DOMException ? WORDS[error.name.toLowerCase()] : error.message;
         status.textContent = words || WORDS.failed;
         button.disabled = false;
         button.focus();
+        if (field) autofill(form);
       }
     });
+    if (field) {
+      autofill(form);
+      field.addEventListener("focus", () => stale && Date.now() > stale && autofill(form));
+    }
   }
 }
