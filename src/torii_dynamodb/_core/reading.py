@@ -39,6 +39,8 @@ _log = logging.getLogger("torii_dynamodb")
 Model = TypeVar("Model")
 P = ParamSpec("P")
 
+_STRINGS = {str}
+
 
 class _Unreadable(Exception):
     """An attribute that cannot be read. :func:`reader` turns it into CorruptItem."""
@@ -100,7 +102,9 @@ def text(item: Item, name: str) -> str:
 
 def optional_text(item: Item, name: str) -> str | None:
     """Read a string; ``None`` if it is missing."""
-    return text(item, name) if name in item else None
+    if name not in item:
+        return None
+    return text(item, name)
 
 
 def integer(item: Item, name: str) -> int:
@@ -164,7 +168,7 @@ def string_set(item: Item, name: str) -> frozenset[str]:
         found = frozenset(values)
     except (KeyError, TypeError):
         raise _Unreadable(name, "a string set is expected") from None
-    if values.__class__ is not list or not all(value.__class__ is str for value in values):
+    if values.__class__ is not list or set(map(type, values)) != _STRINGS:
         raise _Unreadable(name, "a string set is expected")
     return found
 

@@ -50,6 +50,8 @@ __all__ = [
 ]
 
 _SERIAL = "token_serial_"
+# The other attributes of a user's item. Comparing with all of them at once is cheaper than looking at each name.
+_ATTRIBUTES = frozenset({*User.__slots__, "schema_version"})
 
 ANY_PURPOSE = "*"
 """The serial that every token of a user has. It changes with the address, so that no token becomes valid again when the
@@ -144,10 +146,14 @@ def read(item: Item) -> User:
         session_epoch=reading.integer(item, "session_epoch"),
         password_version=reading.optional_text(item, "password_version"),
         identities=reading.string_set(item, "identities"),
-        token_serials={name[len(_SERIAL) :]: reading.text(item, name) for name in item if name.startswith(_SERIAL)},
+        token_serials={} if _ATTRIBUTES.issuperset(item) else _serials(item),
         disconnected=reading.string_set(item, "disconnected"),
         factors=reading.string_set(item, "factors"),
     )
+
+
+def _serials(item: Item) -> dict[str, str]:
+    return {name[len(_SERIAL) :]: reading.text(item, name) for name in item if name.startswith(_SERIAL)}
 
 
 def by_email(table: str, normalised: str) -> dict[str, Any]:

@@ -32,5 +32,8 @@ def epoch_millis(moment: datetime) -> int:
 
 
 def from_epoch_seconds(seconds: int) -> datetime:
-    """Invert :func:`epoch_seconds`, to whole seconds."""
-    return _EPOCH + timedelta(seconds=seconds)
+    """Invert :func:`epoch_seconds`, to whole seconds. Raises ``OverflowError`` for years that have no date."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OSError, ValueError) as error:
+        raise OverflowError(f"{seconds} seconds since 1970 are no date") from error
