@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.harness import cold, environments, flows, layouts, memory
+from benchmarks.harness import cold, environments, flows, layouts, memory, round_trips
 from benchmarks.harness.contestants import BENCH, BY_KEY, ROOT, versions
 from benchmarks.harness.pages import write
 from benchmarks.harness.parts import Bench
@@ -30,7 +30,13 @@ from torii_dynamodb.local import DYNOXIDE_VERSION
 
 RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
 
-PARTS: Mapping[str, ModuleType] = {"flows": flows, "cold": cold, "memory": memory, "layouts": layouts}
+PARTS: Mapping[str, ModuleType] = {
+    "flows": flows,
+    "round_trips": round_trips,
+    "cold": cold,
+    "memory": memory,
+    "layouts": layouts,
+}
 """The parts, in the order of the page."""
 
 

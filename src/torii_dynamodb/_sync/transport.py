@@ -35,10 +35,11 @@ _PIECE = 256 * 1024
 class _Connection:
     """One connection: carries one request at a time."""
 
-    __slots__ = ("_parser", "_socket", "idle_since", "served")
+    __slots__ = ("_parser", "_socket", "_timeout", "idle_since", "served")
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self._timeout = 0.0
         self._parser = ResponseParser()
         self.idle_since = moment()
         self.served = False
@@ -48,7 +49,7 @@ class _Connection:
         sock = self._socket
         parser = self._parser
         try:
-            sock.settimeout(max(expires - monotonic(), 0.001))
+            self._limit(expires - monotonic())
             sock.sendall(request.head + request.body)
             data = sock.recv(_PIECE)
             while True:
@@ -63,12 +64,18 @@ class _Connection:
                 left = expires - monotonic()
                 if left <= 0:
                     raise TimedOut("no complete response in time")
-                sock.settimeout(left)
+                self._limit(left)
                 data = sock.recv(_PIECE)
         except OSError as error:
             if isinstance(error, TimeoutError) and error.errno is None:  # with a number, the kernel gave up: see _idle
                 raise TimedOut("no complete response in time") from None
             raise self._disconnected(error) from error
+
+    def _limit(self, left: float) -> None:
+        # Each settimeout() is a call to the kernel, and a chance to lose the interpreter to one of many other threads.
+        if not -0.001 < self._timeout - left < 0.005:
+            self._timeout = max(left, 0.001)
+            self._socket.settimeout(self._timeout)
 
     def _disconnected(self, error: OSError | None) -> Disconnected:
         if self._parser.started:

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from benchmarks.harness import cold, flows, layouts
+from benchmarks.harness import cold, flows, layouts, round_trips
 from benchmarks.harness.chart import Bar, bars, grid
 from benchmarks.harness.figures import Spread
 from benchmarks.harness.pages import anchor, table, write
@@ -189,3 +189,19 @@ def test_digits_are_as_many_as_mean_something() -> None:
 def test_a_bar_in_a_cell_does_not_break_the_table() -> None:
     """Markdown's column separator is escaped."""
     assert table(("a",), [("b|c",)]).splitlines()[-1] == "| b\\|c |"
+
+
+def test_merged_reads_are_judged_at_their_worst_point() -> None:
+    """Latency counts everywhere, throughput and CPU only where merging should save something."""
+
+    def point(client: str, concurrency: int, p50: float, cpu: float) -> dict[str, Any]:
+        figures = {"p50_ms": p50, "p99_ms": p50 * 2, "per_second": 1e3 / cpu, "cpu_us": cpu}
+        return {"client": client, "trip": 1, "tail": 0.0, "concurrency": concurrency} | {
+            name: [one, one * 2] for name, one in figures.items()
+        }
+
+    found = [point("ours_async_alone", 16, 10, 100), point("ours_async", 16, 12, 100)]
+    found += [point("ours_async_alone", 64, 10, 100), point("ours_async", 64, 5, 40)]
+    told = [(one.figure[:4], one.met) for one in round_trips.report(found).targets]
+    assert told[:4] == [("1.20", False), ("1.20", False), ("2.50", True), ("0.40", True)]
+    assert {met for _, met in told[4:]} == {None}
