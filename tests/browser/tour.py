@@ -133,6 +133,7 @@ def of_an_account(app: Application, new_page: Callable[[], Page], name: str) -> 
     page.locator("#add-passkey-button").click()
     expect(page.locator("#notice")).to_be_visible()
     page.locator("#add-app button").click()
+    expect(page.locator("#secret")).to_be_visible()
     yield "set-up", page
     secret = page.locator("#secret").inner_text().replace(" ", "")
     page.locator("#code").fill("12345")
@@ -141,6 +142,7 @@ def of_an_account(app: Application, new_page: Callable[[], Page], name: str) -> 
     yield "set-up-error", page
     page.locator("#code").fill(TOTP(secret).now())
     page.keyboard.press("Enter")
+    expect(page.locator("#codes-saved")).to_be_visible()
     yield "recovery-codes", page
     page.locator("#codes-saved").click()
     page.locator("#new-email").fill(f"new-{name}@example.com")
