@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.harness import cold, environments, flows, layouts, memory, round_trips
+from benchmarks.harness import cache, cold, environments, flows, layouts, memory, round_trips
 from benchmarks.harness.contestants import BENCH, BY_KEY, ROOT, versions
 from benchmarks.harness.pages import write
 from benchmarks.harness.parts import Bench
@@ -33,6 +33,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
 PARTS: Mapping[str, ModuleType] = {
     "flows": flows,
     "round_trips": round_trips,
+    "cache": cache,
     "cold": cold,
     "memory": memory,
     "layouts": layouts,
@@ -102,7 +103,7 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         bench.say(f"{part.TITLE} ...")
         began, load = time.monotonic(), os.getloadavg()[0]
         try:
-            environments.prepare(set(part.ENVIRONMENTS), without=bench.without)
+            environments.prepare(set(part.ENVIRONMENTS) - _environments_of(bench.without))
             measured = part.measure(bench)
         except Exception:  # noqa: BLE001 - the other parts are measured all the same
             traceback.print_exc()
@@ -117,6 +118,12 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         }
         bench.say(f"{part.TITLE}: {found[name]['minutes']:g} minutes\n")
     return found, failed
+
+
+def _environments_of(without: Collection[str]) -> set[str]:
+    """Return the environments that only contestants use that are left out."""
+    used = {one.environment for one in BY_KEY.values() if one.key not in without}
+    return {one.environment for one in BY_KEY.values()} - used
 
 
 def _as_text(results: Mapping[str, Any]) -> str:

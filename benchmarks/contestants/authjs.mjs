@@ -3,8 +3,8 @@
 
 import { randomBytes, randomUUID } from "node:crypto"
 import { createRequire } from "node:module"
-import { createInterface } from "node:readline"
 import { pathToFileURL } from "node:url"
+import { around, inLanes, measure, serve } from "./worker.mjs"
 
 const require = createRequire(process.argv[2] + "/")
 const load = (name) => import(pathToFileURL(require.resolve(name)))
@@ -48,18 +48,7 @@ function newSession(user) {
   })
 }
 
-async function inLanes(call, values, lanes) {
-  const made = new Array(values.length)
-  await Promise.all(
-    Array.from({ length: lanes }, async (_, lane) => {
-      for (let index = lane; index < values.length; index += lanes) made[index] = await call(values[index])
-    })
-  )
-  return made
-}
-
 const newUsers = (count) => inLanes(flows.register, Array.from({ length: count }, freshEmail), 8)
-const around = (list, count) => Array.from({ length: count }, (_, index) => list[index % list.length])
 
 async function prepare(flow, count) {
   if (flow === "register") return Array.from({ length: count }, freshEmail)
@@ -71,12 +60,7 @@ async function prepare(flow, count) {
   return fresh
 }
 
-const cpuSeconds = () => {
-  const used = process.cpuUsage()
-  return (used.user + used.system) / 1e6
-}
-
-const orders = {
+serve({
   async open({ endpoint, prefix }) {
     const client = new DynamoDB({
       region: "us-east-1",
@@ -96,41 +80,6 @@ const orders = {
     return { tokens }
   },
   async run({ flow, concurrency, operations }) {
-    const values = await prepare(flow, operations)
-    const call = flows[flow]
-    const latencies = []
-    const timed = async (value) => {
-      const began = performance.now()
-      await call(value)
-      latencies.push((performance.now() - began) / 1000)
-    }
-    const cpu = cpuSeconds()
-    const began = performance.now()
-    await inLanes(timed, values, concurrency)
-    const wall = (performance.now() - began) / 1000
-    const used = cpuSeconds() - cpu
-    latencies.sort((a, b) => a - b)
-    const at = (share) => latencies[Math.min(Math.floor(latencies.length * share), latencies.length - 1)]
-    return {
-      cpu_us: (used / operations) * 1e6,
-      per_second: operations / wall,
-      p50_ms: at(0.5) * 1000,
-      p99_ms: at(0.99) * 1000,
-    }
+    return measure(flows[flow], await prepare(flow, operations), concurrency)
   },
-  async close() {
-    setImmediate(() => process.exit(0))
-    return {}
-  },
-}
-
-for await (const line of createInterface({ input: process.stdin })) {
-  const { do: what, ...rest } = JSON.parse(line)
-  let answer
-  try {
-    answer = { ok: await orders[what](rest) }
-  } catch (error) {
-    answer = { error: String(error.stack) }
-  }
-  process.stdout.write(JSON.stringify(answer) + "\n")
-}
+})

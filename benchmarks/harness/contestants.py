@@ -186,7 +186,16 @@ CONTESTANTS: tuple[Contestant, ...] = (
     ),
 )
 
-BY_KEY = {contestant.key: contestant for contestant in CONTESTANTS}
+BETTER_AUTH = Contestant(
+    key="better_auth",
+    label="better-auth, secondary storage (Node)",
+    environment="better_auth",
+    script=("better_auth.mjs",),
+    kind="node",
+)
+"""It does not store anything in DynamoDB, so only the cache is compared with it."""
+
+BY_KEY = {contestant.key: contestant for contestant in (*CONTESTANTS, BETTER_AUTH)}
 
 
 class WorkerError(RuntimeError):
@@ -277,8 +286,13 @@ def versions() -> dict[str, str]:
             for name, version in json.loads(shown).items():
                 if name.lower() in wanted:
                     found[f"{environment}: {name}"] = version
-    for package in ("@auth/dynamodb-adapter", "@aws-sdk/client-dynamodb"):
-        file = BENCH / "node" / "node_modules" / package / "package.json"
+    for folder, package in (
+        ("node", "@auth/dynamodb-adapter"),
+        ("node", "@aws-sdk/client-dynamodb"),
+        ("better_auth", "better-auth"),
+        ("better_auth", "ioredis"),
+    ):
+        file = BENCH / folder / "node_modules" / package / "package.json"
         if file.exists():
             found[f"node: {package}"] = json.loads(file.read_text(encoding="utf-8"))["version"]
     return found

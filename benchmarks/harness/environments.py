@@ -17,7 +17,7 @@ from benchmarks.harness.contestants import BENCH, ROOT
 REQUIREMENTS = ROOT / "benchmarks" / "requirements"
 
 
-def prepare(wanted: Collection[str], *, without: Collection[str] = ()) -> None:
+def prepare(wanted: Collection[str]) -> None:
     """Create those of the environments that are missing or out of date. If none is, no registry is contacted."""
     BENCH.mkdir(exist_ok=True)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -26,8 +26,9 @@ def prepare(wanted: Collection[str], *, without: Collection[str] = ()) -> None:
     for file in sorted(REQUIREMENTS.glob("*.txt")):
         if file.stem in wanted:
             _python(file.stem, ["-r", str(file)], file.read_bytes())
-    if "node" in wanted and "authjs" not in without:
-        _node(BENCH / "node", REQUIREMENTS / "node" / "package.json")
+    for file in sorted(REQUIREMENTS.glob("*/package.json")):
+        if file.parent.name in wanted:
+            _node(BENCH / file.parent.name, file)
 
 
 def _python(name: str, arguments: list[str], wanted: bytes) -> None:
@@ -49,7 +50,9 @@ def _node(folder: Path, package: Path) -> None:
     if stamp.exists() and stamp.read_text(encoding="utf-8") == mark:
         return
     if shutil.which("npm") is None:
-        raise SystemExit("the benchmarks need Node.js with npm (or leave out its contestant: --without authjs)")
+        raise SystemExit(
+            "the benchmarks need Node.js with npm (or leave out its contestants: --without authjs,better_auth)"
+        )
     print(f"Installing {package.parent.name} into {folder.relative_to(ROOT)} ...", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(package, folder / "package.json")

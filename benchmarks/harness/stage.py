@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
+
+from tools.valkey import find_valkey
 
 from benchmarks.harness.contestants import BY_KEY, Contestant, Worker
 from benchmarks.harness.parts import Bench
@@ -34,6 +39,29 @@ def contestants(bench: Bench, keys: Sequence[str]) -> Iterator[tuple[str, dict[s
             else:
                 worker.seed()
         yield engine.endpoint_url, workers
+
+
+@contextmanager
+def valkey() -> Iterator[int]:
+    """Start a Valkey or Redis server that keeps nothing on disk. Yield its port."""
+    binary = find_valkey()
+    if binary is None:
+        raise RuntimeError("no Valkey or Redis server is installed: run 'make setup', or set TORII_VALKEY")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    command = [str(binary), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(500):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                time.sleep(0.01)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
 
 
 def make_tables(engine: LocalEngine, taking_part: list[Contestant]) -> None:
