@@ -7,20 +7,24 @@ import gc
 import resource
 import threading
 import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 
-def cpu_seconds():
+def cpu_seconds() -> float:
     """Return the CPU time that this process has used, in all threads, in user and in system mode."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
-async def run_async(call, arguments, concurrency):
+async def run_async(
+    call: Callable[[Any], Awaitable[object]], arguments: Sequence[Any], concurrency: int
+) -> dict[str, float]:
     """Call a coroutine function once for each argument, that many at once. See :func:`sample`."""
-    latencies = []
+    latencies: list[float] = []
     clock = time.perf_counter
 
-    async def lane(part):
+    async def lane(part: Sequence[Any]) -> None:
         for argument in part:
             began = clock()
             await call(argument)
@@ -32,13 +36,14 @@ async def run_async(call, arguments, concurrency):
     return sample(cpu_seconds() - before, clock() - began, latencies)
 
 
-def run_threads(call, arguments, concurrency):
+def run_threads(call: Callable[[Any], object], arguments: Sequence[Any], concurrency: int) -> dict[str, float]:
     """Call a function once for each argument, in that many threads. See :func:`sample`."""
-    latencies, failures = [], []
+    latencies: list[float] = []
+    failures: list[Exception] = []
     clock = time.perf_counter
     ready = threading.Barrier(concurrency + 1)
 
-    def lane(part):
+    def lane(part: Sequence[Any]) -> None:
         ready.wait()
         try:
             for argument in part:
@@ -62,7 +67,7 @@ def run_threads(call, arguments, concurrency):
     return sample(cpu, wall, latencies)
 
 
-def sample(cpu, wall, latencies):
+def sample(cpu: float, wall: float, latencies: list[float]) -> dict[str, float]:
     """Return what a run took: CPU microseconds per operation, operations a second, p50 and p99 in milliseconds."""
     latencies.sort()
     return {
@@ -73,5 +78,5 @@ def sample(cpu, wall, latencies):
     }
 
 
-def percentile(ordered, share):
+def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from torii_dynamodb._sync.primitives import Lock, monotonic
+from torii_dynamodb._sync.primitives import Future, Lock, monotonic, start_anew_after_fork
+from torii_dynamodb._wire.errors import copy_error
+from torii_dynamodb.errors import CacheUnavailable
 
 __all__ = ["MergedGets", "RedisClients"]
 
@@ -15,9 +16,12 @@ T = TypeVar("T")
 
 Get = Callable[[Sequence[str]], list[bytes | None]]
 
+IN_FLIGHT = 2
+"""How many gets are sent at once. With 16 and 64 threads, 2 take less CPU time than 3, and less waiting than 1."""
+
 
 class RedisClients:
-    """The client of this process. redis-py connects again after a fork.
+    """The client of this process, and of each one forked from it.
 
     Args:
         url: The server, or one node of the cluster.
@@ -34,10 +38,15 @@ class RedisClients:
         self._connect_timeout, self._timeout = connect_timeout, timeout
         self._for_reads = 0 if cluster else max_connections // 4
         self._max_connections = max_connections - self._for_reads
-        self._client: Any = None
-        self._readers: _Readers | None = None
+        self.start()
+        start_anew_after_fork(self)
+
+    def start(self) -> None:
+        """Forget the connections: after a fork, they belong to the parent."""
         self._lock = Lock()
         self._now = threading.local()
+        self._client: Any = None
+        self._readers: list[Any] | None = None
 
     def get(self) -> Any:
         """Return the client. One of a server connects when it is used; one of a cluster asks for the nodes at once."""
@@ -69,30 +78,27 @@ class RedisClients:
         client = self.get()
         if self._cluster:
             return self.call(lambda client: client.mget_nonatomic(keys))
-        readers = self._readers
-        if readers is None or readers.process != os.getpid():
-            with self._lock:
-                readers = self._readers
-                if readers is None or readers.process != os.getpid():
-                    readers = self._readers = _Readers(client.connection_pool, self._for_reads)
-        try:
-            connection = readers.idle.pop()
-        except IndexError:
+        with self._lock:
+            if self._readers is None:
+                pool = client.connection_pool
+                self._readers = [pool.make_connection() for _ in range(self._for_reads)]
+            readers = self._readers
+            connection = readers.pop() if readers else None
+        if connection is None:
             return self.call(lambda client: client.mget(keys))
         try:
             return self.call(lambda _: _mget(connection, keys))
         finally:
             if self._readers is readers:
-                readers.idle.append(connection)
+                readers.append(connection)
             else:  # closed meanwhile
                 connection.disconnect()
 
     def close(self) -> None:
         """Close the connections."""
         readers, self._readers = self._readers, None
-        if readers is not None and readers.process == os.getpid():
-            for connection in readers.idle:
-                connection.disconnect()
+        for connection in readers or ():
+            connection.disconnect()
         client, self._client = self._client, None
         if client is not None:
             client.close()
@@ -134,14 +140,6 @@ class RedisClients:
         return LimitedParser
 
 
-class _Readers:
-    """A process's connections for reads."""
-
-    def __init__(self, pool: Any, number: int) -> None:
-        self.process = os.getpid()
-        self.idle = [pool.make_connection() for _ in range(number)]
-
-
 def _mget(connection: Any, keys: Sequence[str]) -> list[bytes | None]:
     from redis.exceptions import ConnectionError  # noqa: A004 - theirs, not the built-in one
 
@@ -159,7 +157,7 @@ def _mget(connection: Any, keys: Sequence[str]) -> list[bytes | None]:
 
 
 class MergedGets:
-    """Gets, each by itself: threads have no rounds in which to wait for others.
+    """Gets that begin while some are in flight wait for one of them, and share the next request.
 
     Args:
         get: Gets the values of any number of keys.
@@ -167,7 +165,82 @@ class MergedGets:
 
     def __init__(self, get: Get) -> None:
         self._get = get
+        self.start()
+        start_anew_after_fork(self)
+
+    def start(self) -> None:
+        """Forget the waiting threads and the requests in flight: after a fork, they belong to the parent."""
+        self._lock = Lock()
+        self._waiting: list[_Waiter] = []
+        self._flying = 0
 
     def __call__(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the values of keys, in their order."""
-        return self._get(keys)
+        waiter = _Waiter(keys)
+        with self._lock:
+            at_once = self._flying < IN_FLIGHT
+            if at_once:
+                self._flying += 1
+            else:
+                self._waiting.append(waiter)
+        if at_once:
+            return self._fly(keys, ())
+        try:
+            found = waiter.done.result()
+        except Exception:
+            raise
+        except BaseException:
+            self._leave(waiter)
+            raise
+        if found is not None:
+            return found
+        with self._lock:
+            others, self._waiting = self._waiting, []
+        return self._fly(keys, others)
+
+    def _fly(self, keys: Sequence[str], others: Sequence[_Waiter]) -> list[bytes | None]:
+        asked = list(dict.fromkeys([*keys, *(key for other in others for key in other.keys)]))
+        found: dict[str, bytes | None] = {}
+        error: Exception | None = None
+        try:
+            found = dict(zip(asked, self._get(asked), strict=True))
+        except Exception as raised:
+            error = raised
+            raise
+        finally:
+            if error is not None:
+                # Those that wait would wait again: what they are told is just as true for them.
+                with self._lock:
+                    others, self._waiting = [*others, *self._waiting], []
+            self._land()
+            for other in others:
+                if found:
+                    other.done.set_result([found[key] for key in other.keys])
+                else:
+                    other.done.set_exception(copy_error(error or CacheUnavailable("interrupted", attempts=1)))
+        return [found[key] for key in keys]
+
+    def _land(self) -> None:
+        with self._lock:
+            if self._waiting:
+                # The first asks for itself and for those that wait by the time it runs.
+                self._waiting.pop(0).done.set_result(None)
+            else:
+                self._flying -= 1
+
+    def _leave(self, waiter: _Waiter) -> None:
+        """Give up, after an interrupt: nobody else may depend on this thread."""
+        with self._lock:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+                return
+        if waiter.done.wait(0) and not waiter.done.failed() and waiter.done.result() is None:
+            self._land()
+
+
+class _Waiter:
+    """A get that waits: for its values, or for ``None``, which means that its thread is to ask."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = keys
+        self.done: Future[list[bytes | None] | None] = Future()
