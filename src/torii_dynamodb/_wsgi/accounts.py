@@ -96,6 +96,9 @@ class WsgiAccounts:
         torii: The blocking services, for the application.
         covers: Whether a path belongs to the pages and routes.
         bridge: Calls the pages and routes.
+        asgi: The pages and routes.
+        gate: Checks sessions.
+        asynchronous: The same for event loops.
 
     Args:
         storage: The configuration of DynamoDB, which is opened at its first use; or a blocking storage that is open.
@@ -133,6 +136,10 @@ class WsgiAccounts:
         elif cache is not None:
             raise wrong("storage", storage, "a DynamoDbConfig along with a cache")
         self.config = config = WebConfig() if web is None else web
+        if options.get("require_verified_to_sign_in") is None:
+            # Private registration: also in the application's own views, signing in does not tell who has an account.
+            private = config.registration == "private" and options.get("mailer") is not None
+            options = {**options, "require_verified_to_sign_in": private}
         self.torii: Torii = Torii(outer, **cast("Any", {**options, "http": None}))
         flows = AsyncTorii(inner, **cast("Any", _asynchronous(options)))
         flows.events.subscribe(self._heard)
@@ -140,6 +147,7 @@ class WsgiAccounts:
         self.asgi = accounts
         self.covers = accounts.covers
         self.bridge = Bridge(accounts, accounts.web.end)
+        self.asynchronous = accounts.web.part.gate
         self._pages = None if pages is None else pages.prefix
         self._cookies = Cookies(config, self.torii.clock)
         self._cross_site = CrossSite(config)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from torii_dynamodb.errors import ConfigurationError
@@ -30,6 +31,8 @@ class Accounts:
         auth: The router of the JSON routes.
         web: What routes, pages, and the checks of your own requests share.
         prefixes: The paths below which it responds, such as ``/auth``.
+        pages: The paths of the pages by name: ``account-delete`` for ``/auth/account/delete``.
+        documents: Paths elsewhere at which it responds, such as that of the keys of access tokens.
 
     Args:
         torii: The services.
@@ -55,6 +58,7 @@ class Accounts:
         self.auth = router(torii, config=config, tenants=tenants)
         self.web = self.auth.web
         self.prefixes = [config.prefix]
+        self.pages: dict[str, str] = {}
         # Slashes at the end are not dropped: that redirect goes to the host in the request's header.
         self._app = FastAPI(openapi_url=None, redirect_slashes=False)
         self._app.include_router(self.auth)
@@ -63,7 +67,7 @@ class Accounts:
         elif admin is not None:
             raise ConfigurationError("admin: the admin area needs pages: give pages=PagesConfig(...)")
         # Documents that have their place at the root, such as the keys of access tokens.
-        self._paths = {path for route in self._app.routes if not self._below(path := getattr(route, "path", ""))}
+        self.documents = frozenset(path for path in _paths(self.auth) if not self._below(path))
         for status in (404, 405, 500):
             self._app.add_exception_handler(status, self._failed)
 
@@ -71,8 +75,11 @@ class Accounts:
         from torii_dynamodb.fastapi.pages import pages
         from torii_dynamodb.fastapi.pages.render import Site
 
-        self._app.include_router(pages(self.web, settings, admin=admin))
+        router = pages(self.web, settings, admin=admin)
+        self._app.include_router(router)
         self.prefixes.append(settings.prefix)
+        below = [path.removeprefix(f"{settings.prefix}/") for path in _paths(router, "GET")]
+        self.pages = {path.replace("/", "-"): f"{settings.prefix}/{path}" for path in below if "{" not in path}
         self._site = Site(self.web, settings, admin=admin)
         if admin is not None:
             self._app.include_router(admin.router(self.web, settings))
@@ -91,7 +98,7 @@ class Accounts:
 
     def covers(self, path: str) -> bool:
         """Whether a path of the outer application belongs to this one."""
-        return self._below(path) or path in self._paths
+        return self._below(path) or path in self.documents
 
     def _below(self, path: str) -> bool:
         return any(path == prefix or path.startswith(f"{prefix}/") for prefix in self.prefixes)
@@ -99,3 +106,9 @@ class Accounts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         await self._app(scope, receive, send)
+
+
+def _paths(router: APIRouter, method: str | None = None) -> list[str]:
+    """The paths of a router's routes, of those with this method."""
+    routes = [route for route in router.routes if isinstance(route, Route)]
+    return [route.path for route in routes if method is None or method in (route.methods or ())]
