@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from tests.services._async.support import PASSWORD, SECRET, QuickHasher
@@ -16,6 +18,8 @@ from torii_dynamodb.fastapi import WebConfig
 from torii_dynamodb.fastapi.pages import PagesConfig
 from torii_dynamodb.mail import MailSettings, MemoryMailer
 from torii_dynamodb.testing import FakeClock, MemoryStorage
+
+T = TypeVar("T")
 
 SITE = "https://app.example.com"
 PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
@@ -98,3 +102,33 @@ def send(client: httpx.Client, page: str, action: str | None = None, **fields: s
     forms: Mapping[str, dict[str, str]] = Reader(shown.text).forms
     action = action or page.partition("?")[0]
     return client.post(action, data={**forms[action], **fields}, headers={"Sec-Fetch-Site": "same-origin", **PAGE})
+
+
+class InLoop(httpx.BaseTransport):
+    """Calls an ASGI application in an event loop of its own, for clients that block."""
+
+    def __init__(self, app: Any) -> None:
+        self._inner = httpx.ASGITransport(app=app)
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine there."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        request.read()
+        return self.run(self._answer(request))
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._inner.handle_async_request(request)
+        return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+
+    def end(self) -> None:
+        """End the event loop."""
+        self.run(self.loop.shutdown_default_executor())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()

@@ -11,11 +11,16 @@ import pyotp
 import pytest
 from tests.apps.on_django import on_django
 from tests.apps.on_flask import on_flask
+from tests.apps.on_starlette import on_starlette
 from tests.apps.support import COOKIE, PAGE, SITE, Ground, Site, send
 from tests.services._async.support import PASSWORD
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
-MAKERS: dict[str, Callable[..., AbstractContextManager[Site]]] = {"flask": on_flask, "django": on_django}
+MAKERS: dict[str, Callable[..., AbstractContextManager[Site]]] = {
+    "flask": on_flask,
+    "django": on_django,
+    "starlette": on_starlette,
+}
 
 
 @pytest.fixture(params=list(MAKERS))

@@ -128,6 +128,7 @@ RULES = [
     Rule(
         "the library does not lean on what surrounds it",
         files=("*.py", "_async/**", "_sync/**"),
+        but=("starlette.py",),  # an integration itself
         forbidden=OUTER,
         since=When.IMPORT,
         broken_by=("_async/storage/users.py", "from torii_dynamodb.local.engines import LocalEngine"),
@@ -143,7 +144,7 @@ RULES = [
     Rule(
         "only the integrations know FastAPI and Starlette",
         files=("**",),
-        but=("fastapi/**", "_wsgi/**", "flask/**", "cli/serve.py", "fastapi_users.py"),
+        but=("fastapi/**", "_wsgi/**", "django/**", "flask/**", "starlette.py", "cli/serve.py", "fastapi_users.py"),
         forbidden=("fastapi", "starlette", "pydantic", "uvicorn", *own("fastapi")),
         broken_by=("_async/services/password.py", "from fastapi import Request"),
     ),
@@ -159,6 +160,13 @@ RULES = [
         but=("flask/**",),
         forbidden=("flask", "werkzeug", *own("flask")),
         broken_by=("_wsgi/bridge.py", "from flask import Flask"),
+    ),
+    Rule(
+        "only django/ knows Django",
+        files=("**",),
+        but=("django/**",),
+        forbidden=("django", *own("django")),
+        broken_by=("_wsgi/bridge.py", "from django.conf import settings"),
     ),
     Rule(
         "only its adapter knows fastapi-users",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
@@ -23,14 +23,15 @@ __all__ = [
     "credential_of",
     "gave_second_factor",
     "is_navigation",
+    "need",
     "no_second_factor",
     "nobody",
     "not_recent",
     "outdated",
     "remedy",
-    "require",
     "session_required",
     "unverified",
+    "with_age",
 ]
 
 R = TypeVar("R", bound=Refusal)
@@ -154,15 +155,15 @@ def no_second_factor(problem: type[R], signed_in: Caller, max_age: timedelta | N
     return problem(403, "second_factor_required", detail, extra=extra)
 
 
-def require(
+def need(
     problem: type[R],
     caller: Caller | None,
     now: datetime,
     *,
+    recent_sign_in: timedelta,
     verified: bool = False,
-    recent: timedelta | None = None,
-    second_factor: bool = False,
-    second_factor_age: timedelta | None = None,
+    recent: timedelta | bool = False,
+    second_factor: timedelta | bool = False,
 ) -> Caller:
     """Return who is signed in, if they may go on.
 
@@ -170,26 +171,46 @@ def require(
         problem: The class of what is raised.
         caller: Who is signed in.
         now: The time.
+        recent_sign_in: The configuration's.
         verified: Whether their address must be verified.
-        recent: How long ago they may have signed in, and given a second factor if they have one; ``None``: any time.
-        second_factor: Whether they must have given a second factor for the session.
-        second_factor_age: At most how long ago; ``None``: at any time.
+        recent: How long ago they may have signed in, and given a second factor if they have one; ``True``: as
+            configured.
+        second_factor: How long ago they may have given a second factor; ``True``: at any time in this session.
 
     Raises:
         Refusal: Nobody is signed in (401), or something is missing (403).
     """
     if caller is None:
         raise nobody(problem)
-    if caller.transport == "jwt" and (recent is not None or second_factor):
+    if caller.transport == "jwt" and (recent or second_factor):
         raise session_required(problem)
     if verified and not caller.user.is_email_verified:
         raise unverified(problem)
-    outdated_now = None if recent is None else not_recent(problem, caller, recent, now)
-    if outdated_now is not None:
-        raise outdated_now
-    if second_factor and not gave_second_factor(caller, second_factor_age, now):
-        raise no_second_factor(problem, caller, second_factor_age)
+    if recent:
+        old = not_recent(problem, caller, recent_sign_in if recent is True else recent, now)
+        if old is not None:
+            raise old
+    max_age = second_factor if isinstance(second_factor, timedelta) else None
+    if second_factor and not gave_second_factor(caller, max_age, now):
+        raise no_second_factor(problem, caller, max_age)
     return caller
+
+
+def with_age(guarded: Callable[..., Any], given: Any, needed: str) -> Any:
+    """What a decorator returns that is used as ``@decorator``, ``@decorator()`` and ``@decorator(max_age)``.
+
+    Args:
+        guarded: Guards a view.
+        given: The view, or the age.
+        needed: The name of the requirement.
+    """
+    if callable(given):
+        return guarded(given, **{needed: True})
+
+    def decorate(view: Callable[..., Any]) -> Any:
+        return guarded(view, **{needed: True if given is None else given})
+
+    return decorate
 
 
 def remedy(problem: Refusal) -> tuple[str, dict[str, str]] | None:

@@ -123,7 +123,7 @@ class WsgiAccounts:
         options: ServiceOptions,
     ) -> None:
         from torii_dynamodb import AsyncTorii, Torii
-        from torii_dynamodb.fastapi.accounts import Accounts
+        from torii_dynamodb.fastapi.accounts import AccountsApp
         from torii_dynamodb.fastapi.storage import dynamodb
 
         check_kind("web", web or WebConfig(), "torii_dynamodb._web.settings.WebConfig", "WebConfig(...)")
@@ -143,7 +143,7 @@ class WsgiAccounts:
         self.torii: Torii = Torii(outer, **cast("Any", {**options, "http": None}))
         flows = AsyncTorii(inner, **cast("Any", _asynchronous(options)))
         flows.events.subscribe(self._heard)
-        accounts = Accounts(flows, config=config, pages=pages, admin=admin)
+        accounts = AccountsApp(flows, config=config, pages=pages, admin=admin)
         self.asgi = accounts
         self.covers = accounts.covers
         self.bridge = Bridge(accounts, accounts.web.end)
@@ -202,34 +202,14 @@ class WsgiAccounts:
         if self.gate.has_cookie(request):
             self.gate.refuse_cross_site(request, cookie=True)
 
-    def require(
-        self,
-        request: Environ,
-        *,
-        verified: bool = False,
-        recent: timedelta | bool = False,
-        second_factor: timedelta | bool = False,
-    ) -> Caller:
-        """Return who is signed in, if they may go on.
-
-        Args:
-            request: The request.
-            verified: Whether their address must be verified.
-            recent: How long ago they may have signed in; ``True``: as configured.
-            second_factor: How long ago they may have given a second factor; ``True``: at any time in this session.
+    def require(self, request: Environ, **needed: Any) -> Caller:
+        """Return who is signed in, if they may go on: see :func:`torii_dynamodb._web.callers.need`.
 
         Raises:
             Refusal: Nobody is signed in (401), or something is missing (403).
         """
-        return callers.require(
-            Refusal,
-            self.caller(request),
-            self.torii.clock(),
-            verified=verified,
-            recent=self.config.recent_sign_in if recent is True else recent or None,
-            second_factor=second_factor is not False,
-            second_factor_age=second_factor if isinstance(second_factor, timedelta) else None,
-        )
+        caller, now = self.caller(request), self.torii.clock()
+        return callers.need(Refusal, caller, now, recent_sign_in=self.config.recent_sign_in, **needed)
 
     def refused(self, error: ToriiError) -> Refusal:
         """The response to an error. An error that is not the client's fault is logged."""

@@ -22,11 +22,4 @@ def with_accounts(application: ASGIApp) -> ASGIApp:
     It is optional: ``torii_dynamodb.django.urls`` works under ASGI as well, with a thread per request. Keep them, since
     they also name the pages. Include them at the root: ``path("", include(...))``.
     """
-    site = accounts()
-
-    async def serve(scope: Any, receive: Any, send: Any) -> None:
-        path = str(scope.get("path", "")).removeprefix(scope.get("root_path", ""))
-        ours = scope["type"] == "http" and site.covers(path)
-        await (site.asgi if ours else application)(scope, receive, send)
-
-    return serve
+    return accounts().asgi.around(application)

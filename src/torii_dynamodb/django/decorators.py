@@ -12,6 +12,7 @@ from typing import Any, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction
 
+from torii_dynamodb._web.callers import with_age
 from torii_dynamodb.django.configuration import accounts
 from torii_dynamodb.django.requests import environ_of
 
@@ -39,7 +40,7 @@ def recent_required(given: Any = None, /) -> Any:
 
     ``@recent_required``, or ``@recent_required(timedelta(minutes=5))``. By default it is ``WebConfig.recent_sign_in``.
     """
-    return _with_age(given, "recent")
+    return with_age(_guarded, given, "recent")
 
 
 @overload
@@ -51,19 +52,7 @@ def second_factor_required(given: Any = None, /) -> Any:
 
     ``@second_factor_required``, or ``@second_factor_required(timedelta(minutes=5))`` for one given recently.
     """
-    return _with_age(given, "second_factor")
-
-
-def _with_age(given: Any, needed: str) -> Any:
-    """A view with the default, or a decorator with an age."""
-    if callable(given):
-        view: Callable[..., Any] = given
-        return _guarded(view, **{needed: True})
-
-    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
-        return _guarded(view, **{needed: given or True})
-
-    return decorate
+    return with_age(_guarded, given, "second_factor")
 
 
 def _guarded(view: View, **needed: Any) -> View:

@@ -13,9 +13,9 @@ from django.utils.cache import patch_vary_headers
 
 from torii_dynamodb._web.callers import is_navigation
 from torii_dynamodb._web.connection import Environ
+from torii_dynamodb._web.current import Deferred
 from torii_dynamodb._web.problems import Refusal
 from torii_dynamodb._wsgi.bridge import Answer
-from torii_dynamodb._wsgi.users import Deferred
 from torii_dynamodb.django.configuration import accounts
 from torii_dynamodb.django.users import user_of
 from torii_dynamodb.errors import ToriiError

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from torii_dynamodb._web.callers import Caller
-from torii_dynamodb._wsgi.users import CurrentUser
+from torii_dynamodb._web.current import CurrentUser
 from torii_dynamodb.django.configuration import options
 from torii_dynamodb.models import User
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi.auth_router import router
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
     from torii_dynamodb.fastapi.admin import Admin
     from torii_dynamodb.fastapi.pages import PagesConfig
+    from torii_dynamodb.fastapi.pages.render import Site
     from torii_dynamodb.fastapi.tenants import Tenants
 
-__all__ = ["Accounts"]
+__all__ = ["AccountsApp"]
 
 
-class Accounts:
+class AccountsApp:
     """The account flows, as an ASGI application that responds below its own paths.
 
     Attributes:
@@ -32,6 +33,7 @@ class Accounts:
         web: What routes, pages, and the checks of your own requests share.
         prefixes: The paths below which it responds, such as ``/auth``.
         pages: The paths of the pages by name: ``account-delete`` for ``/auth/account/delete``.
+        site: What the pages share; ``None``: there are none.
         documents: Paths elsewhere at which it responds, such as that of the keys of access tokens.
 
     Args:
@@ -59,6 +61,7 @@ class Accounts:
         self.web = self.auth.web
         self.prefixes = [config.prefix]
         self.pages: dict[str, str] = {}
+        self.site: Site | None = None
         # Slashes at the end are not dropped: that redirect goes to the host in the request's header.
         self._app = FastAPI(openapi_url=None, redirect_slashes=False)
         self._app.include_router(self.auth)
@@ -80,7 +83,7 @@ class Accounts:
         self.prefixes.append(settings.prefix)
         below = [path.removeprefix(f"{settings.prefix}/") for path in _paths(router, "GET")]
         self.pages = {path.replace("/", "-"): f"{settings.prefix}/{path}" for path in below if "{" not in path}
-        self._site = Site(self.web, settings, admin=admin)
+        self.site = Site(self.web, settings, admin=admin)
         if admin is not None:
             self._app.include_router(admin.router(self.web, settings))
             self.prefixes.append(admin.prefix)
@@ -92,13 +95,27 @@ class Accounts:
             500: ("internal_error", "something went wrong; the error was logged"),
         }.get(status, ("method_not_allowed", "this URL does not support the method"))
         problem = Problem(status, code, detail, headers=getattr(error, "headers", None))
-        if self.web.page is None or request.url.path.startswith(f"{self.web.config.prefix}/"):
+        if self.site is None or request.url.path.startswith(f"{self.web.config.prefix}/"):
             return ProblemResponse(problem)
-        return await self._site.error(request, problem)
+        return await self.site.error(request, problem)
 
     def covers(self, path: str) -> bool:
         """Whether a path of the outer application belongs to this one."""
         return self._below(path) or path in self.documents
+
+    def around(self, application: ASGIApp) -> ASGIApp:
+        """Return an ASGI application that serves the account flows itself, and passes all other requests on.
+
+        It is for frameworks that cannot route to an ASGI application without changing its paths. The storage is opened
+        at its first use.
+        """
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            path = str(scope.get("path", "")).removeprefix(scope.get("root_path", ""))
+            ours = scope["type"] == "http" and self.covers(path)
+            await (self if ours else application)(scope, receive, send)
+
+        return serve
 
     def _below(self, path: str) -> bool:
         return any(path == prefix or path.startswith(f"{prefix}/") for prefix in self.prefixes)

@@ -9,10 +9,10 @@ from flask import Flask, Response, current_app, make_response, redirect
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from torii_dynamodb._web.callers import is_navigation
+from torii_dynamodb._web.current import Deferred
 from torii_dynamodb._web.problems import Refusal
 from torii_dynamodb._wsgi.accounts import ServiceOptions, WsgiAccounts
 from torii_dynamodb._wsgi.bridge import Answer, serve
-from torii_dynamodb._wsgi.users import Deferred
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.flask import views
 

@@ -10,9 +10,10 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 from flask import current_app, has_request_context, request
 from werkzeug.local import LocalProxy
 
+from torii_dynamodb._web.callers import with_age
 from torii_dynamodb._web.connection import Environ
+from torii_dynamodb._web.current import CurrentUser, Deferred
 from torii_dynamodb._wsgi.accounts import WsgiAccounts
-from torii_dynamodb._wsgi.users import CurrentUser, Deferred
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import User
 from torii_dynamodb.second_factor import SignInResult
@@ -74,18 +75,6 @@ def _guarded(view: View[P, T], **needed: Any) -> View[P, T]:
     return guarded
 
 
-def _with_age(given: Any, needed: str) -> Any:
-    """A view with the default, or a decorator with an age."""
-    if callable(given):
-        view: Callable[..., Any] = given
-        return _guarded(view, **{needed: True})
-
-    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
-        return _guarded(view, **{needed: given or True})
-
-    return decorate
-
-
 def login_required(view: View[P, T]) -> View[P, T]:
     """Let only people who are signed in use a view.
 
@@ -108,7 +97,7 @@ def recent_required(given: Any = None, /) -> Any:
 
     ``@recent_required``, or ``@recent_required(timedelta(minutes=5))``. By default it is ``WebConfig.recent_sign_in``.
     """
-    return _with_age(given, "recent")
+    return with_age(_guarded, given, "recent")
 
 
 @overload
@@ -120,7 +109,7 @@ def second_factor_required(given: Any = None, /) -> Any:
 
     ``@second_factor_required``, or ``@second_factor_required(timedelta(minutes=5))`` for one given recently.
     """
-    return _with_age(given, "second_factor")
+    return with_age(_guarded, given, "second_factor")
 
 
 def login(who: User | SignInResult, *, replace: bool = False) -> bool:

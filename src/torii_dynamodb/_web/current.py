@@ -78,6 +78,16 @@ class CurrentUser:
         """Whether the user's address is verified."""
         return self.caller is not None and self.caller.user.is_email_verified
 
+    @property
+    def display_name(self) -> str:
+        """The user's name or address, as in Starlette; empty for nobody."""
+        return self.name or self.email
+
+    @property
+    def identity(self) -> str:
+        """The user's ID, as in Starlette; empty for nobody."""
+        return self.id or ""
+
     def get_id(self) -> str | None:
         """The user's ID, as in Flask-Login."""
         return self.id
