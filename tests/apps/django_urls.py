@@ -9,6 +9,6 @@ from tests.apps.django_project import EXEMPT, VIEWS
 urlpatterns = [
     path("", include("torii_dynamodb.django.urls")),
     path("admin/", admin.site.urls),
-    path("protected/me", VIEWS["me"]),
+    path("protected/me", VIEWS["theirs"]),
     *(path(name, view) for name, view in EXEMPT.items()),
 ]

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
-from tests.apps import django_project
+import tests.apps.django_project  # noqa: F401 - sets Django up
 from tests.apps.support import PAGES, SITE, WEB, Ground, Site
 
+from torii_dynamodb.django import services
 from torii_dynamodb.events import Event
 
 
@@ -23,7 +24,7 @@ def configured(ground: Ground, **options: Any) -> Iterator[Site]:
     with override_settings(TORII={"STORAGE": ground.storage, **{key.upper(): one for key, one in given.items()}}):
         site = Site(ground, httpx.Client)
 
-        @django_project.torii.services().events.on(Event)
+        @services().events.on(Event)
         def hear(event: Event) -> None:
             site.heard.append(event.name)
 

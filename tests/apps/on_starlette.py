@@ -32,7 +32,8 @@ from torii_dynamodb.starlette import (
 @contextmanager
 def on_starlette(ground: Ground, **options: Any) -> Iterator[Site]:
     """The application on Starlette."""
-    given = {"config": WEB, "pages": PAGES, **options}
+    given = {"pages": PAGES, **options}
+    given["config"] = given.pop("web", WEB)
     services = {**ground.options, "mailer": InThreads(ground.mailer), "require_verified_to_sign_in": True}
     torii = AsyncTorii(cast("Any", InThreads(ground.storage)), **services)
     accounts = Accounts(torii, **given)

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, TypeVar
 
 import httpx
@@ -16,6 +17,7 @@ from tests.web.paged import Reader
 from torii_dynamodb import Session, Torii, User
 from torii_dynamodb.fastapi import WebConfig
 from torii_dynamodb.fastapi.pages import PagesConfig
+from torii_dynamodb.jwt import JwtKey, JwtSettings
 from torii_dynamodb.mail import MailSettings, MemoryMailer
 from torii_dynamodb.testing import FakeClock, MemoryStorage
 
@@ -25,7 +27,15 @@ SITE = "https://app.example.com"
 PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
 COOKIE = "__Host-torii"
 PAGES = PagesConfig(app_name="Example")
-WEB = WebConfig(base_url=SITE, ip_limit=None)
+WEB = WebConfig(base_url=SITE, transports=("cookie", "bearer", "jwt"), trusted_proxies=["127.0.0.1"])
+KEYS = [JwtKey(kid="k1", algorithm="HS256", private_key="a shared secret of more than 32 bytes")]
+
+_numbers = count(1)
+
+
+def new_email() -> str:
+    """An address that nobody has."""
+    return f"ada{next(_numbers)}@example.com"
 
 
 @dataclass
@@ -48,13 +58,14 @@ class Ground:
             "mailer": self.mailer,
             # Inline, so that a mail is there once there is a response.
             "mail": MailSettings(sender="no-reply@example.com", app_name="Example", base_url=SITE, delivery="inline"),
+            "jwt": JwtSettings(issuer=SITE, audience=SITE, keys=KEYS),
             "clock": self.clock,
         }
         self.torii = Torii(self.storage, **self.options)
 
-    def user(self, email: str = "ada@example.com", *, verified: bool = True) -> User:
-        """A user with a password."""
-        made = self.torii.password.register(email, PASSWORD, name="Ada")
+    def user(self, *, verified: bool = True) -> User:
+        """A new user with a password."""
+        made = self.torii.password.register(new_email(), PASSWORD, name="Ada")
         if verified:
             self.storage.mark_email_verified(made.id, email=made.email)
         return made
@@ -65,10 +76,10 @@ class Ground:
         assert found is not None
         return self.torii.create_session(found)
 
-    def link(self, template: str, number: int = -1) -> str:
-        """The link in a mail of a kind, the last one by default, without the host."""
-        texts = [message.text for message in self.mailer.messages if message.template == template]
-        found = re.search(rf"{SITE}(/\S+)", texts[number])
+    def link(self, to: str) -> str:
+        """The link in the first mail to an address, without the host."""
+        texts = [message.text for message in self.mailer.messages if message.to == to]
+        found = re.search(rf"{SITE}(/\S+)", texts[0])
         assert found is not None
         return found[1]
 
@@ -88,8 +99,9 @@ class Site:
     heard: list[str] = field(default_factory=list)
 
     def browser(self, user: User | None = None, **headers: str) -> httpx.Client:
-        """A browser, signed in as a user."""
-        client = self.connect(headers=headers)
+        """A browser, signed in as a user, with an address of its own."""
+        number = next(_numbers)
+        client = self.connect(headers={"X-Forwarded-For": f"198.18.{number // 250}.{number % 250}", **headers})
         if user is not None:
             client.cookies.set(COOKIE, self.ground.session(user).token, domain="app.example.com", path="/")
         return client

@@ -12,8 +12,10 @@ import pytest
 from tests.apps.on_django import on_django
 from tests.apps.on_flask import on_flask
 from tests.apps.on_starlette import on_starlette
-from tests.apps.support import COOKIE, PAGE, SITE, Ground, Site, send
+from tests.apps.support import COOKIE, PAGE, SITE, Ground, Site, new_email, send
 from tests.services._async.support import PASSWORD
+
+from torii_dynamodb import Torii
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 MAKERS: dict[str, Callable[..., AbstractContextManager[Site]]] = {
@@ -23,27 +25,27 @@ MAKERS: dict[str, Callable[..., AbstractContextManager[Site]]] = {
 }
 
 
-@pytest.fixture(params=list(MAKERS))
+@pytest.fixture(scope="module", params=list(MAKERS))
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
-    """The application on each framework."""
+    """The application on each framework: one for all tests, which make their own users."""
     with MAKERS[request.param](Ground()) as made:
         yield made
 
 
 def test_from_sign_up_to_sign_out(site: Site) -> None:
     """The pages lead from sign-up over the mailed link to a session that the application's views see, and end it."""
-    browser = site.browser()
+    browser, email = site.browser(), new_email()
     for _ in range(2):  # the second time, the address is taken
-        told = send(browser, "/auth/sign-up", name="Ada", email="ada@example.com", password=PASSWORD)
+        told = send(browser, "/auth/sign-up", name="Ada", email=email, password=PASSWORD)
         assert (told.status_code, told.headers["location"]) == (303, "/auth/check-mail?kind=sign-up")
         assert browser.get("/me").status_code == 401
-    verified = send(browser, site.ground.link("verify_email", 0), action="/auth/verify-email")
+    verified = send(browser, site.ground.link(email), action="/auth/verify-email")
     assert verified.headers["location"] == "/auth/sign-in?notice=verified-sign-in"
     sent_away = browser.get("/me?a=b", headers=PAGE)
     assert sent_away.status_code == 303
-    done = send(browser, sent_away.headers["location"], email="ada@example.com", password=PASSWORD)
+    done = send(browser, sent_away.headers["location"], email=email, password=PASSWORD)
     assert (done.status_code, done.headers["location"]) == (303, "/me?a=b")
-    assert browser.get("/me").json()["email"] == "ada@example.com"
+    assert browser.get("/me").json()["email"] == email
     assert "user.signed_in" in site.heard
     assert browser.get("/page").text == "Ada|/auth/sign-in"
     send(browser, "/auth/account", action="/auth/sign-out")
@@ -152,7 +154,7 @@ def test_own_sign_in_with_a_second_factor(site: Site) -> None:
 
 def test_another_user_is_signed_in(site: Site) -> None:
     """An own sign-in does not replace another user's session: nobody becomes somebody else unawares."""
-    ada, grace = site.ground.user(), site.ground.user("grace@example.com")
+    ada, grace = site.ground.user(), site.ground.user()
     browser = site.browser(ada)
     refused = browser.post("/own-sign-in", data={"email": grace.email, "password": PASSWORD}, headers=OWN)
     assert (refused.status_code, refused.json()["code"]) == (409, "other_user_signed_in")
@@ -215,3 +217,38 @@ def test_large_bodies(site: Site) -> None:
         "/api/auth/sign-in", content=b"x" * 3_000_000, headers=OWN | {"Content-Type": "application/json"}
     )
     assert refused.json()["code"] == "body_too_large"
+
+
+def test_addresses_and_their_limit(site: Site) -> None:
+    """Behind a named proxy the client's address counts, in the pages as in the views; too many requests get 429."""
+    browser = site.browser(**{"X-Forwarded-For": "203.0.113.9, 198.51.100.7"})
+    assert browser.get("/open").json()["ip"] == "198.51.100.7"
+    sent = [browser.post("/api/auth/magic-link/check", json={"token": "x"}, headers=OWN) for _ in range(21)]
+    assert [answer.status_code for answer in sent] == [*[400] * 20, 429]
+    other = site.browser(**{"X-Forwarded-For": "198.51.100.8"})
+    assert other.post("/api/auth/magic-link/check", json={"token": "x"}, headers=OWN).status_code == 400
+
+
+def test_access_tokens(site: Site) -> None:
+    """An access token opens views where the configuration says so, and none that asks for a recent sign-in."""
+    ground = site.ground
+    user = ground.user()
+    token = Torii(ground.storage, **ground.options).jwt.issue(user, ground.session(user)).token
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert site.browser().post("/me", headers=bearer).json()["email"] == user.email
+    assert site.browser().get("/recent", headers=bearer).json()["code"] == "session_required"
+    assert site.browser().get("/factor", headers=bearer).json()["code"] == "session_required"
+
+
+def test_errors_for_people_and_for_programs(site: Site) -> None:
+    """An error of the services is a problem for programs, and a page with the same status for people."""
+    form = {"email": new_email(), "password": "wrong"}
+    told = site.browser().post("/own-sign-in", data=form, headers=OWN)
+    assert (told.status_code, told.headers["content-type"]) == (401, "application/problem+json")
+    shown = site.browser().post("/own-sign-in", data=form, headers=OWN | PAGE)
+    assert shown.status_code == 401
+    assert shown.headers["content-type"].startswith("text/")
+    for _ in range(5):
+        locked = site.browser().post("/own-sign-in", data=form, headers=OWN)
+    assert (locked.status_code, locked.json()["code"]) == (429, "account_locked")
+    assert int(locked.headers["retry-after"]) > 0

@@ -12,7 +12,7 @@ from tests.apps import django_project
 
 import torii_dynamodb
 
-assert django_project  # modules of the Django integration need settings
+_ = django_project  # modules of the Django integration need settings
 
 # An application uses one of these: they offer the same, each in its framework's way.
 FRAMEWORKS = {"torii_dynamodb.django", "torii_dynamodb.flask", "torii_dynamodb.starlette"}

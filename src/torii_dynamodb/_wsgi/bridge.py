@@ -109,8 +109,8 @@ class Bridge:
             "query_string": environ.get("QUERY_STRING", "").encode("latin-1", "replace"),
             "root_path": root_path,
             "headers": header_pairs(environ),
-            "client": (address, int(environ.get("REMOTE_PORT") or 0)) if address else None,
-            "server": (environ.get("SERVER_NAME", ""), int(environ.get("SERVER_PORT") or 0)),
+            "client": (address, _port(environ.get("REMOTE_PORT"))) if address else None,
+            "server": (environ.get("SERVER_NAME", ""), _port(environ.get("SERVER_PORT"))),
             "extensions": {},
         }
         return self.run(self._respond(scope, body))
@@ -168,15 +168,24 @@ class Bridge:
             loop, thread = self._loop, self._thread
             if loop is None or thread is None:
                 return
+            self._loop = self._thread = None
             try:
-                asyncio.run_coroutine_threadsafe(self._end(), loop).result()
+                asyncio.run_coroutine_threadsafe(self._finish(loop), loop).result()
             finally:
-                self._loop = self._thread = None
                 loop.call_soon_threadsafe(loop.stop)
                 thread.join()
-                loop.run_until_complete(loop.shutdown_asyncgens())
-                loop.run_until_complete(loop.shutdown_default_executor())
                 loop.close()
+
+    async def _finish(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            await self._end()
+        finally:
+            await loop.shutdown_asyncgens()
+            await loop.shutdown_default_executor()
+
+
+def _port(text: object) -> int:
+    return int(str(text)) if str(text).isdecimal() else 0
 
 
 def header_pairs(environ: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
