@@ -98,10 +98,10 @@ class Site:
     connect: Callable[..., httpx.Client]
     heard: list[str] = field(default_factory=list)
 
-    def browser(self, user: User | None = None, **headers: str) -> httpx.Client:
+    def browser(self, user: User | None = None, *, address: str | None = None) -> httpx.Client:
         """A browser, signed in as a user, with an address of its own."""
         number = next(_numbers)
-        client = self.connect(headers={"X-Forwarded-For": f"198.18.{number // 250}.{number % 250}", **headers})
+        client = self.connect(headers={"X-Forwarded-For": address or f"198.18.{number // 250}.{number % 250}"})
         if user is not None:
             client.cookies.set(COOKIE, self.ground.session(user).token, domain="app.example.com", path="/")
         return client

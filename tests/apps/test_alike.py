@@ -221,12 +221,12 @@ def test_large_bodies(site: Site) -> None:
 
 def test_addresses_and_their_limit(site: Site) -> None:
     """Behind a named proxy the client's address counts, in the pages as in the views; too many requests get 429."""
-    browser = site.browser(**{"X-Forwarded-For": "203.0.113.9, 198.51.100.7"})
+    browser = site.browser(address="203.0.113.9, 198.51.100.7")
     assert browser.get("/open").json()["ip"] == "198.51.100.7"
     sent = [browser.post("/api/auth/magic-link/check", json={"token": "x"}, headers=OWN) for _ in range(21)]
-    assert [answer.status_code for answer in sent] == [*[400] * 20, 429]
-    other = site.browser(**{"X-Forwarded-For": "198.51.100.8"})
-    assert other.post("/api/auth/magic-link/check", json={"token": "x"}, headers=OWN).status_code == 400
+    assert [answer.status_code for answer in sent] == [*[200] * 20, 429]
+    other = site.browser(address="198.51.100.8")
+    assert other.post("/api/auth/magic-link/check", json={"token": "x"}, headers=OWN).status_code == 200
 
 
 def test_access_tokens(site: Site) -> None:
@@ -248,7 +248,7 @@ def test_errors_for_people_and_for_programs(site: Site) -> None:
     shown = site.browser().post("/own-sign-in", data=form, headers=OWN | PAGE)
     assert shown.status_code == 401
     assert shown.headers["content-type"].startswith("text/")
-    for _ in range(5):
-        locked = site.browser().post("/own-sign-in", data=form, headers=OWN)
+    answers = [site.browser().post("/own-sign-in", data=form, headers=OWN) for _ in range(5)]
+    locked = answers[-1]
     assert (locked.status_code, locked.json()["code"]) == (429, "account_locked")
     assert int(locked.headers["retry-after"]) > 0

@@ -1,4 +1,4 @@
-"""Decorators for views. ``django.contrib.auth.decorators.login_required`` works as it is."""
+"""Decorators for views. Where ``django.contrib.auth`` is installed, its own ``login_required`` works as well."""
 
 # pyright: basic, reportMissingTypeStubs=false
 # Django has no types.

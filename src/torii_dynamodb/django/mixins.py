@@ -1,4 +1,4 @@
-"""Mixins for views that are classes. ``django.contrib.auth.mixins.LoginRequiredMixin`` works as it is."""
+"""Mixins for views that are classes. Where ``django.contrib.auth`` is installed, ``LoginRequiredMixin`` works, too."""
 
 # pyright: basic, reportMissingTypeStubs=false
 # Django has no types.
