@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.harness import cache, cold, environments, flows, layouts, memory, round_trips
+from benchmarks.harness import cache, cold, environments, flows, growth, layouts, memory, round_trips
 from benchmarks.harness.contestants import BENCH, BY_KEY, ROOT, versions
 from benchmarks.harness.pages import write
 from benchmarks.harness.parts import Bench
@@ -36,6 +36,7 @@ PARTS: Mapping[str, ModuleType] = {
     "cache": cache,
     "cold": cold,
     "memory": memory,
+    "growth": growth,
     "layouts": layouts,
 }
 """The parts, in the order of the page."""
