@@ -84,6 +84,11 @@ class Language:
         return f"Language({self.tag!r})"
 
     @property
+    def is_english(self) -> bool:
+        """Whether it is English, the language of developers' messages."""
+        return self.tag.partition("-")[0].lower() == _SOURCE
+
+    @property
     def direction(self) -> str:
         """``"ltr"`` or ``"rtl"``, for ``dir`` in HTML."""
         return "rtl" if _LEFTWARD & set(self.tag.lower().split("-")[:2]) else "ltr"
@@ -93,7 +98,7 @@ class Language:
         """Its name in itself, such as ``"Deutsch"``."""
         # Translators: write the name of your own language here, in your language.
         name = self.translate(marked("English"))
-        return self.tag if name == "English" and self.tag.partition("-")[0] != _SOURCE else name
+        return self.tag if name == "English" and not self.is_english else name
 
     def translate(
         self, message: str, plural: str | None = None, count: int | None = None, *, markup: bool = False
@@ -122,7 +127,7 @@ class Language:
                     found = catalogue.gettext(message)
                 else:
                     found = catalogue.ngettext(message, plural, count)
-            except LookupError:
+            except (LookupError, ArithmeticError):  # no translation; or its formula for plurals divides by zero
                 continue
             problem = _problem(found, message + (plural or ""), markup=markup)
             if problem is None:
@@ -250,8 +255,7 @@ def _language(tag: str, folders: tuple[Path, ...]) -> Language:
                 catalogues.append(GNUTranslations(file))
         except FileNotFoundError:
             continue
-        # It parses the file and compiles a formula from it.
-        except (OSError, ValueError, LookupError, ArithmeticError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - the parser raises many kinds for a damaged file
             _log.error("the catalogue %s cannot be read, and is not used: %s", path, error)
     return Language(tag, catalogues)
 

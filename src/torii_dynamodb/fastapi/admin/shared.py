@@ -103,7 +103,7 @@ class Area:
         """
         user = await self.user(user_id)
         if user.id == found.user.id:
-            raise Problem(409, "error", gettext("This is your own account. Change it on your account page."))
+            raise Problem(409, "own_account", "this is your own account; change it on your account page")
         return user
 
     async def user(self, user_id: str) -> User:

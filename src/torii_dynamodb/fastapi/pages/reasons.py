@@ -77,8 +77,11 @@ def in_words(error: ValidationError, field: str) -> str:
         return gettext(_ADDRESSES[sentence])
     if sentence:
         # It repeats what was typed, so it is never looked up.
-        english = current_language().tag.partition("-")[0] == "en"
-        return sentence if english else gettext("%(field)s is not a valid email address.", field=gettext(field))
+        return (
+            sentence
+            if current_language().is_english
+            else gettext("%(field)s is not a valid email address.", field=gettext(field))
+        )
     for pattern, message in _REASONS:
         match = pattern.fullmatch(error.reason)
         if match is not None:

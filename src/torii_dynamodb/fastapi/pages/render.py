@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["AdminLink", "Redirected", "Renderer", "Site", "new_router", "page_headers"]
 
 _HERE = Path(__file__).parent
+_APPLICATION = "application"  # the code of an HTTPException with a text of its own
 
 
 class AdminLink(Protocol):
@@ -283,14 +285,18 @@ class Site:
     async def error(self, request: Request, problem: Problem) -> Response:
         """The page for an error."""
         self.speak(request)
-        title, text = TITLES.get(problem.code, TITLES["error"])
+        title, text = (gettext(one) for one in TITLES.get(problem.code, TITLES["error"]))
+        detail = str(problem.detail)
+        # Developers' words are English; an application's own are in the language that it chose.
+        if problem.code == _APPLICATION or (problem.code not in TITLES and current_language().is_english):
+            text = f"{detail[:1].upper()}{detail[1:].removesuffix('.')}."
         return await self.page(
             request,
             "error",
             status=problem.status_code,
             headers={key: value for key, value in (problem.headers or {}).items() if key != "WWW-Authenticate"},
-            title=gettext(title),
-            text=gettext(text) or f"{str(problem.detail)[:1].upper()}{str(problem.detail)[1:]}.",
+            title=title,
+            text=text,
             retry_after=problem.extra.get("retry_after"),
         )
 
@@ -347,8 +353,10 @@ async def _guarded(
     except ToriiError as error:
         response = await site.error(request, problem_of(error))
     except HTTPException as error:
-        code = "not_found" if error.status_code == 404 else "error"
-        response = await site.error(request, Problem(error.status_code, code, str(error.detail), headers=error.headers))
+        status, detail = error.status_code, str(error.detail)
+        own = _APPLICATION if detail != HTTPStatus(status).phrase else "error"
+        problem = Problem(status, "not_found" if status == 404 else own, detail, headers=error.headers)
+        response = await site.error(request, problem)
     return without_body(request, response)
 
 

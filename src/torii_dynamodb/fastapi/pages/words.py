@@ -52,10 +52,13 @@ NOTICES = {
     "user-deleted": marked("The user and everything that belonged to it was deleted."),
 }
 
-# By the problem's code: the title, and the text unless the problem's own is meant for people.
+# By the problem's code: the title and the text. Others have those of "error".
 TITLES: dict[str, tuple[str, str]] = {
-    "account_locked": (marked("This account is locked"), ""),
-    "body_too_large": (marked("That is too large"), ""),
+    "account_locked": (
+        marked("This account is locked"),
+        marked("Wait a while, then try again. If that doesn't help, contact the operator of this site."),
+    ),
+    "body_too_large": (marked("That is too large"), marked("Nothing was changed. Enter less, then try again.")),
     "cross_site": (
         marked("This page is out of date"),
         marked(
@@ -68,13 +71,14 @@ TITLES: dict[str, tuple[str, str]] = {
         marked("It may have expired or been used already."),
     ),
     "not_found": (marked("Page not found"), marked("The address may be mistyped, or the page no longer exists.")),
-    "oauth_error": (marked("That didn't work"), ""),
+    "oauth_error": (marked("That didn't work"), marked("Go back and start again.")),
     "other_user_signed_in": (
         marked("You are signed in to another account"),
         marked("Sign out first, then sign in again."),
     ),
     "overloaded": (marked("We are busy at the moment"), marked("Please try again in a moment.")),
-    "passkey_error": (marked("The passkey was not accepted"), ""),
+    "own_account": (marked("That didn't work"), marked("This is your own account. Change it on your account page.")),
+    "passkey_error": (marked("The passkey was not accepted"), marked("Try again, or sign in another way.")),
     "rate_limited": (marked("Too many attempts"), marked("Wait a while, then try again.")),
     "revoked": (
         marked("You were signed out in the meantime"),
@@ -90,7 +94,7 @@ TITLES: dict[str, tuple[str, str]] = {
         marked("This was changed elsewhere at the same time"),
         marked("Your change was not saved. Reload the page and try again."),
     ),
-    "error": (marked("That didn't work"), ""),
+    "error": (marked("That didn't work"), marked("Go back and try again.")),
 }
 
 _TOO_LATE = marked("Nothing was changed: it took too long or was started in another browser. Try again.")

@@ -1,0 +1,147 @@
+"""The languages of pages: every text can be translated, and everybody gets the language they want."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import httpx
+from pyotp.totp import TOTP
+from tests.marked import Unmarked, marking
+from tests.services._async.support import EMAIL, PASSWORD, settings
+from tests.services.authenticator import Authenticator
+from tests.web.paged import ADMIN, SITE, Paged, Reader, Tab
+
+from torii_dynamodb.oauth import google
+
+GERMAN = {"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}
+
+# What is data on the pages below.
+DATA = (
+    r"[\w.+]+@(?:[\w.]+)", r"\bExample\b", r"\bAda\b", r"Firefox ?", r"Linux", r"Google", r"UTC", r"usr_\w+", r"Tablet",
+    r"English", r"Deutsch", r"testserver", r"DynamoDbConfig\(on_call=activity\.on_call\)", r"otpauth:\S+",
+    r"[A-Z2-7]{4}(?: [A-Z2-7]{4})+", r"[a-z2-7]{4}(?:-[a-z2-7]{4})+", r"\{.*?\}", r"subject-1",
+)  # fmt: skip
+
+
+class Told:
+    """Reads pages and collects what is not marked on them."""
+
+    def __init__(self) -> None:
+        self.unmarked: list[tuple[str, str]] = []
+        self.seen: set[str] = set()
+
+    def read(self, answer: httpx.Response) -> httpx.Response:
+        """Look at a page."""
+        assert answer.headers["content-type"].startswith("text/html"), answer.text
+        title = re.search(r"<h1>(.*?)</h1>", answer.text)
+        assert title is not None
+        self.seen.add(title[1])
+        self.unmarked += [(str(answer.url), text) for text in Unmarked(answer.text, DATA).found]
+        return answer
+
+
+async def strangers(site: Paged, told: Told, tab: Tab) -> None:
+    """What people see who are not signed in."""
+    for path in (
+        "sign-in", "sign-in?notice=signed-out", "sign-in?error=denied&provider=google", "sign-in?error=other",
+        "sign-up", "forgot-password", "check-mail", "check-mail?kind=sign-up", "check-mail?kind=reset",
+        "check-mail?kind=provider", "magic-link?token=x", "verify-email?token=x", "reset-password?token=x",
+    ):  # fmt: skip
+        told.read(await tab.get(f"/auth/{path}"))
+    for page, fields in (
+        ("sign-in", {"email": "nonsense", "password": "x"}),
+        ("sign-in", {"email": "ada@nodot", "password": "x"}),
+        ("sign-in", {"email": EMAIL, "password": "wrong"}),
+        ("sign-up", {"email": "", "password": PASSWORD}),
+        ("sign-up", {"email": "a@@example.com", "password": PASSWORD}),
+        ("sign-up", {"email": "grace@example.com", "password": "short"}),
+        ("sign-up", {"email": "grace@example.com", "password": "password1"}),
+        ("sign-up", {"email": "grace.hopper@example.com", "password": "grace.hopper"}),
+        ("sign-up", {"email": "grace@example.com", "password": PASSWORD, "name": "x" * 300}),
+        ("forgot-password", {"email": "x" * 300 + "@example.com"}),
+    ):
+        told.read(await tab.send(f"/auth/{page}", f"/auth/{page}", **fields))
+    told.read(await tab.send("/auth/forgot-password", "/auth/forgot-password", email=EMAIL, way="code"))
+    told.read(await tab.send("/auth/email-code", "/auth/email-code", code="1"))
+    await tab.send("/auth/sign-in", "/auth/sign-in", email="new@example.com", way="link")
+    told.read(await tab.get(f"/auth/magic-link?token={await site.here.link()}"))
+    await site.torii.password.send_reset(EMAIL)
+    told.read(await tab.get(f"/auth/reset-password?token={await site.here.link()}"))
+    await site.torii.password.register("new@example.com", PASSWORD)
+    user = await site.torii.storage.get_user_by_email("new@example.com", consistent=True)
+    assert user is not None
+    await site.torii.email_verification.send(user)
+    told.read(await tab.get(f"/auth/verify-email?token={await site.here.link()}"))
+    told.read(await tab.client.post("/auth/sign-in", data={}))
+
+
+async def owner(site: Paged, told: Told, tab: Tab) -> None:
+    """What the owner of an account sees, with everything set up, and shortly after signing in and later."""
+    told.read(await tab.get("/auth/account"))
+    user = await site.torii.storage.get_user_by_email(EMAIL, consistent=True)
+    assert user is not None
+    device = Authenticator()
+    device.origin, device.rp_id = SITE, "app.example.com"
+    added = device.create(await site.torii.passkeys.begin_registration(user))
+    await site.torii.passkeys.complete_registration(user, added, name="Tablet")
+    for path, action, fields in (
+        ("account", "account/profile", {"name": "x" * 300}),
+        ("account", "account/email", {"new_email": EMAIL}),
+        ("account", "account/password", {"current_password": "x", "new_password": PASSWORD}),
+        ("account", "account/passkeys", {"name": "x"}),
+        ("account/delete", "account/delete", {}),
+    ):
+        told.read(await tab.send(f"/auth/{path}", f"/auth/{action}", **fields))
+    app = "/auth/account/second-factor/app"
+    page = told.read(await tab.get(app))
+    told.read(await tab.send(app, app, code="000000"))
+    secret = re.search(r'<code id="secret">([A-Z2-7 ]+)</code>', page.text)
+    assert secret is not None
+    form = Reader(page.text).forms[app]
+    code = TOTP(secret[1].replace(" ", "")).at(site.here.clock())
+    told.read(await tab.client.post(app, data={**form, "code": code}))
+    for notice in ("factor-added", "passkey-added"):
+        told.read(await tab.get(f"/auth/account?notice={notice}"))
+    site.here.clock.advance(timedelta(hours=1))
+    told.read(await tab.get("/auth/account"))
+    told.read(await tab.get("/auth/second-factor/again"))
+    told.read(await tab.get("/auth/second-factor/again?way=recovery"))
+    told.read(await tab.get("/auth/second-factor/again?way=passkey"))
+    told.read(await tab.get("/auth/account?error=state&provider=google"))
+    other = site.tab(**GERMAN)
+    await other.sign_in()
+    told.read(await other.get("/auth/second-factor"))
+
+
+async def administrator(site: Paged, told: Told, tab: Tab) -> None:
+    """What an administrator sees."""
+    user = await site.torii.storage.get_user_by_email(EMAIL, consistent=True)
+    assert user is not None
+    one = f"/admin/users/{user.id}"
+    for path in ("/admin", "/admin?q=x@example.com", "/admin?q=zzz", "/admin?q=ada", "/admin/new", "/admin/activity"):
+        told.read(await tab.get(path))
+    for path in (one, f"{one}/edit", f"{one}/delete", "/admin/users/usr_x", "/admin/activity?span=day"):
+        told.read(await tab.get(path))
+    told.read(await tab.send("/admin/new", "/admin/new", email="nonsense"))
+    told.read(await tab.send(f"{one}/edit", f"{one}/edit", metadata="x"))
+    told.read(await tab.send(one, f"{one}/lock"))
+
+
+async def test_every_text_of_the_pages_can_be_translated() -> None:
+    """No text on a page is outside of the catalogues, except data: neither in templates nor from Python."""
+    told = Told()
+    with marking():
+        site = Paged(oauth=[google("id", "secret")], require_verified_to_sign_in=False, mail=settings(base_url=SITE))
+        await site.user(name="Ada")
+        tab = site.tab(**GERMAN)
+        await strangers(site, told, tab)
+        tab = site.tab(**GERMAN)
+        await tab.sign_in()
+        await owner(site, told, tab)
+        await site.user(ADMIN)
+        tab = site.tab(**GERMAN)
+        await tab.sign_in(ADMIN)
+        await administrator(site, told, tab)
+    assert not told.unmarked, "\n".join(f"{url}: {text}" for url, text in told.unmarked)
+    assert len(told.seen) > 20, sorted(told.seen)
