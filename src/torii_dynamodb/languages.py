@@ -219,13 +219,14 @@ class Languages:
         if self.default not in self.offered:
             raise ConfigurationError(f"default: {self.default!r} is not among the languages offered")
 
-    def choose(self, wanted: str | None) -> Language:
+    def choose(self, *wanted: str | None) -> Language:
         """Return the best language for what somebody wants (RFC 4647, 3.4).
 
         Args:
-            wanted: Language ranges as in ``Accept-Language``: ``"de-AT, en;q=0.8"``. Anything else counts as no wish.
+            wanted: Language ranges as in ``Accept-Language``: ``"de-AT, en;q=0.8"``; the first that is offered counts.
+                Anything else counts as no wish.
         """
-        return self.language(_choose(self, (wanted or "")[:_LONGEST]))
+        return self.language(_choose(self, _bounded(wanted)))
 
     def language(self, tag: str) -> Language:
         """Return one of the offered languages by its tag."""
@@ -234,6 +235,11 @@ class Languages:
     def all(self) -> list[Language]:
         """Return all of them, in the order given."""
         return [self.language(tag) for tag in self.offered]
+
+
+def _bounded(wanted: Sequence[str | None]) -> tuple[str, ...]:
+    """What clients send is as long as they like."""
+    return tuple(one[:_LONGEST] for one in wanted if one)
 
 
 def _folder_name(tag: str) -> str:
@@ -261,7 +267,15 @@ def _language(tag: str, folders: tuple[Path, ...]) -> Language:
 
 
 @lru_cache(maxsize=1024)
-def _choose(languages: Languages, wanted: str) -> str:
+def _choose(languages: Languages, wanted: tuple[str, ...]) -> str:
+    for one in wanted:
+        found = _best(languages, one)
+        if found is not None:
+            return found
+    return languages.default
+
+
+def _best(languages: Languages, wanted: str) -> str | None:
     offered = {tag.lower(): tag for tag in languages.offered}
     ranges: list[tuple[float, str]] = []
     for part in wanted.split(","):
@@ -278,7 +292,7 @@ def _choose(languages: Languages, wanted: str) -> str:
         found = _look_up(name, offered, refused)
         if found is not None:
             return found
-    return languages.default
+    return None
 
 
 def _look_up(name: str, offered: dict[str, str], refused: set[str]) -> str | None:
@@ -296,17 +310,17 @@ def _look_up(name: str, offered: dict[str, str], refused: set[str]) -> str | Non
 
 # What the person who causes this wants, and the language that is spoken at the moment. Texts are translated in many
 # places that have no request.
-_preferred: ContextVar[str] = ContextVar("torii_dynamodb_preferred_languages", default="")
+_preferred: ContextVar[tuple[str, ...]] = ContextVar("torii_dynamodb_preferred_languages", default=())
 _current: ContextVar[Language] = ContextVar("torii_dynamodb_language", default=_source)
 
 
 def prefer(*ranges: str | None) -> None:
     """Set what languages the current request wants, the most important first: a choice, then ``Accept-Language``."""
-    _preferred.set(", ".join(one[:_LONGEST] for one in ranges if one))
+    _preferred.set(_bounded(ranges))
 
 
-def preferred() -> str:
-    """Return what the current request wants, as in ``Accept-Language``; empty if it is not known."""
+def preferred() -> tuple[str, ...]:
+    """Return what the current request wants, the most important first; nothing if it is not known."""
     return _preferred.get()
 
 
@@ -322,9 +336,8 @@ def preferring(*ranges: str | None) -> Iterator[None]:
     Args:
         ranges: Language tags, or values of ``Accept-Language``, the most important first.
     """
-    token = _preferred.set("")
+    token = _preferred.set(_bounded(ranges))
     try:
-        prefer(*ranges)
         yield
     finally:
         _preferred.reset(token)

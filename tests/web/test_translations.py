@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from fastapi import FastAPI
 from pyotp.totp import TOTP
 from tests.marked import Unmarked, marking
 from tests.services._async.support import EMAIL, PASSWORD, settings
 from tests.services.authenticator import Authenticator
 from tests.web.paged import ADMIN, SITE, Paged, Reader, Tab
 
+from torii_dynamodb.fastapi.pages import PagesConfig, pages
+from torii_dynamodb.languages import Languages
 from torii_dynamodb.oauth import google
 
 GERMAN = {"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}
@@ -145,3 +152,104 @@ async def test_every_text_of_the_pages_can_be_translated() -> None:
         await administrator(site, told, tab)
     assert not told.unmarked, "\n".join(f"{url}: {text}" for url, text in told.unmarked)
     assert len(told.seen) > 20, sorted(told.seen)
+
+
+async def test_a_page_is_in_the_language_that_the_browser_wants() -> None:
+    """``Accept-Language`` decides, and the response says so; without a wish that can be met, the default does."""
+    site = Paged()
+    cases = ((GERMAN["Accept-Language"], "de", "Anmelden"), ("fr", "en", "Sign in"), ("*", "en", "Sign in"))
+    for wanted, tag, text in cases:
+        answer = await site.tab(**{"Accept-Language": wanted}).get("/auth/sign-in")
+        assert answer.headers["content-language"] == tag
+        assert answer.headers["vary"] == "Accept-Language, Cookie"
+        assert f'<html lang="{tag}" dir="ltr">' in answer.text
+        assert f"<h1>{text}</h1>" in answer.text
+
+
+@pytest.mark.parametrize("cookie", ["xx", "../../de", "de,en", "%00", '"de"', "d" * 3000])
+async def test_a_forged_choice_counts_as_none(cookie: str) -> None:
+    """Whatever the cookie holds: the page is shown in a language that is offered."""
+    tab = Paged().tab(Cookie=f"__Host-torii-language={cookie}")
+    answer = await tab.get("/auth/sign-in", headers={"Accept-Language": "en"})
+    assert answer.status_code == 200
+    assert answer.headers["content-language"] in ("en", "de")
+
+
+async def test_a_choice_comes_before_the_browsers_wish() -> None:
+    """The switch in the footer names each language in itself. A choice lasts, also for error pages and mails."""
+    site = Paged()
+    await site.user()
+    tab = site.tab(**GERMAN)
+    page = "/auth/sign-in?next=%2Forders%3Fa%3D1&notice=signed-out"
+    assert Reader((await tab.get(page)).text).forms["/auth/language"]["next"] == "/auth/sign-in?next=%2Forders%3Fa%3D1"
+    answer = await tab.send(page, "/auth/language", language="en")
+    assert str(answer.url) == f"{SITE}/auth/sign-in?next=%2Forders%3Fa%3D1"
+    assert "<h1>Sign in</h1>" in answer.text
+    assert re.search(r'value="de" lang="de"[^>]*>Deutsch<', answer.text)
+    assert re.search(r'value="en"[^>]* aria-current="true">English<', answer.text)
+    assert "This link no longer works" in (await tab.get("/auth/magic-link?token=x")).text
+    await tab.send("/auth/forgot-password", "/auth/forgot-password", email=EMAIL)
+    assert site.here.mailer.messages[-1].subject == "Choose a new password for Example"
+    answer = await tab.send("/auth/sign-in", "/auth/language", language="xx", next="https://evil.example/")
+    assert (str(answer.url), answer.headers["content-language"]) == (f"{SITE}/auth/sign-in", "en")
+
+
+async def test_a_mail_is_in_the_language_of_the_request() -> None:
+    """A mail that a page or a JSON route causes is in the language that the browser wants."""
+    site = Paged()
+    await site.user()
+    tab = site.tab(**GERMAN)
+    await tab.send("/auth/forgot-password", "/auth/forgot-password", email=EMAIL)
+    await tab.client.post("/api/auth/magic-link", json={"email": EMAIL})
+    assert [(one.subject, one.language) for one in site.here.mailer.messages] == [
+        ("Neues Passwort für Example wählen", "de"),
+        ("Ihr Anmeldelink für Example", "de"),
+    ]
+
+
+async def test_what_is_for_programs_stays_english() -> None:
+    """The problems of the JSON routes are for developers."""
+    answer = await Paged().tab(**GERMAN).client.post("/api/auth/magic-link/complete", json={"token": "x"})
+    assert answer.json()["detail"].isascii()
+    assert "link" in answer.json()["detail"]
+
+
+async def test_one_language_has_no_switch() -> None:
+    """Where there is no choice, the footer offers none, and there is no route for it."""
+    site = Paged()
+    settings = PagesConfig(app_name="Example", languages=Languages(offered=["de"], default="de"))
+    app = FastAPI()
+    app.include_router(pages(site.auth.web, settings))
+    site.app = app
+    tab = site.tab(**{"Accept-Language": "en"})
+    assert "/auth/language" not in Reader((await tab.get("/auth/sign-in")).text).forms
+    assert "<h1>Anmelden</h1>" in (await tab.get("/auth/sign-in")).text
+    assert (await tab.client.post("/auth/language")).status_code == 404
+
+
+async def test_translations_with_mistakes_do_not_stop_a_sign_in(tmp_path: Path) -> None:
+    """An application's catalogue with a wrong placeholder, with HTML, and a damaged one: the pages work."""
+    folder = tmp_path / "de" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    catalogue = Catalog(locale="de")
+    for message, translation in {
+        "Email address": "%(missing)s %",
+        "Sign in": "<script>alert(1)</script>",
+        "Continue with %(name)s": "Weiter mit %(nmae)s",
+        'No account yet? <a href="%(link)s">Sign up</a>': '<a href="https://evil.example/">%(link)s</a>',
+    }.items():
+        catalogue.add(message, translation)
+    with (folder / "torii_dynamodb.mo").open("wb") as file:
+        write_mo(file, catalogue)
+    site = Paged(oauth=[google("id", "secret")])
+    await site.user()
+    site.app = FastAPI()
+    settings = PagesConfig(app_name="Example", languages=Languages(folders=[tmp_path]))
+    site.app.include_router(pages(site.auth.web, settings))
+    tab = site.tab(**GERMAN)
+    text = (await tab.get("/auth/sign-in")).text
+    assert "E-Mail-Adresse" in text
+    assert "Weiter mit Google" in text
+    assert "Noch kein Konto?" in text
+    assert "<script>alert" not in text
+    await tab.sign_in()

@@ -235,7 +235,7 @@ class Site:
     def speak(self, request: Request) -> None:
         """Speak the best language for the request from here on."""
         self.web.note_languages(request)
-        speak(self._settings.languages.choose(preferred()))
+        speak(self._settings.languages.choose(*preferred()))
 
     def headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """The headers of every page."""
@@ -355,8 +355,8 @@ async def _guarded(
     except HTTPException as error:
         status, detail = error.status_code, str(error.detail)
         own = _APPLICATION if detail != HTTPStatus(status).phrase else "error"
-        problem = Problem(status, "not_found" if status == 404 else own, detail, headers=error.headers)
-        response = await site.error(request, problem)
+        found = Problem(status, "not_found" if status == 404 else own, detail, headers=error.headers)
+        response = await site.error(request, found)
     return without_body(request, response)
 
 
