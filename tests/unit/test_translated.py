@@ -34,6 +34,7 @@ MODULES = sorted(
 _TRANSLATES = {"gettext", "ngettext", "marked", "_"}
 # Two words, or one that begins a sentence: "None left", "none left", "Sign in". Not "one-time-code", "account/email".
 _WORDS = re.compile(r"^[A-Z][a-z]+\b(?!/)|[a-z]{2,} [a-z]{2,}")
+_CODE = {"username webauthn"}
 _SENTENCE = re.compile(r"[A-Z][a-z']* (?:.* )?[a-z]")
 
 
@@ -43,8 +44,8 @@ def texts_of(source: str) -> list[str]:
     install(environment)
     tree = environment.parse(source)
     page = " ".join(data.data for data in tree.find_all(nodes.TemplateData))
-    # The words that may stay are the classes of a page.
-    found = Unmarked(page.removeprefix("Subject: "), (r"\b(?:full|wide|narrow)\b",)).found
+    # The words that may stay are classes of the body, and an attribute that a macro adds.
+    found = Unmarked(page.removeprefix("Subject: "), (r"\b(?:full|wide|narrow|autofocus)\b",)).found
     translated = {
         id(inner)
         for call in tree.find_all(nodes.Call)
@@ -52,7 +53,7 @@ def texts_of(source: str) -> list[str]:
         for inner in call.find_all(nodes.Const)
     }
     constants = [one for one in tree.find_all(nodes.Const) if id(one) not in translated and isinstance(one.value, str)]
-    return found + [one.value for one in constants if _WORDS.search(one.value)]
+    return found + [one.value for one in constants if _WORDS.search(one.value) and one.value not in _CODE]
 
 
 def sentences_of(source: str) -> list[str]:

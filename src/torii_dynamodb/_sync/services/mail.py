@@ -225,7 +225,7 @@ class Mail:
                 own = str(self.settings.language_of(user) or "")
             except Exception:  # noqa: BLE001 - the application's function may raise anything; the mail is still sent
                 _log.exception("MailSettings.language_of failed; the mail is in the language of the request")
-        return self.settings.languages.choose(f"{own}, {preferred()}")
+        return self.settings.languages.choose(own, *preferred())
 
     def _deliver(
         self,
