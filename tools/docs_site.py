@@ -36,8 +36,10 @@ OUTSIDE = {
     "SECURITY.md": "security.md",
 }
 """The pages that are not in ``docs/``, and what they are called on the site."""
-CLOSED = ("cli", "fastapi.admin", "fastapi.example", "fastapi.pages", "fastapi.routes")
+CLOSED = ("cli", "django", "fastapi.admin", "fastapi.example", "fastapi.pages", "fastapi.routes", "flask")
 """Packages whose interface is only what they themselves export."""
+FRAMEWORKS = ("torii_dynamodb.django", "torii_dynamodb.flask", "torii_dynamodb.starlette")
+"""An application uses one of these. They have the same names, each for its framework."""
 
 _LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)\s#]+)(?=[)#])")
 _CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
@@ -102,7 +104,8 @@ def on_post_build(config: MkDocsConfig) -> None:
         return
     inventory = (Path(config.site_dir) / "objects.inv").read_bytes().split(b"zlib.\n", 1)[1]
     described = {line.split(" ")[0] for line in zlib.decompress(inventory).decode().splitlines()}
-    missing = [name for name in homes().values() if name not in described]
+    every = [f"{module}.{name}" for module, names in modules().items() for name in names]
+    missing = [name for name in every if name not in described]
     if missing:
         raise PluginError(f"the API reference does not describe: {', '.join(missing)}")
 
@@ -141,8 +144,11 @@ def modules() -> dict[str, list[str]]:
         # A function may have the name of the module that it is in: that module's page describes it.
         below = {one.stem for one in path.parent.glob("*.py")} if path.stem == "__init__" else set[str]()
         names = [name for name in _exported(path) if not name.startswith("__") and name not in below]
-        new = [name for name in names if name not in described]
-        described.update(new)
+        if module in FRAMEWORKS:
+            new = names
+        else:
+            new = [name for name in names if name not in described]
+            described.update(new)
         if new:
             found[module] = new
     return found

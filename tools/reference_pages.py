@@ -18,15 +18,14 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
-from pkgutil import walk_packages
 from typing import Any
 
 import griffe
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tools.docs_site import FRAMEWORKS, modules
 from tools.http_page import http_page
 
-import torii_dynamodb
 from torii_dynamodb._web.problems import REASONS, STATUS
 from torii_dynamodb.cli.support import exit_code_of
 from torii_dynamodb.errors import ToriiError
@@ -64,7 +63,16 @@ OPTIONS = {
         "jwt.JwtKey",
     ],
     "Mail": ["mail.MailSettings", "mail.SmtpMailer", "mail.SesMailer"],
-    "Providers": ["oauth.OAuthProvider", "oauth.ClientKey"],
+    "Looks and languages": ["branding.Brand", "languages.Languages"],
+    "Providers": [
+        "oauth.google",
+        "oauth.microsoft",
+        "oauth.apple",
+        "oauth.github",
+        "oauth.oidc",
+        "oauth.OAuthProvider",
+        "oauth.ClientKey",
+    ],
     "Web": [
         "fastapi.WebConfig",
         "fastapi.pages.PagesConfig",
@@ -84,8 +92,7 @@ OPTIONS = {
 def errors() -> dict[str, type[ToriiError]]:
     """The public errors by their full name: the root, then the others by name, then those of administration."""
     found: dict[type[ToriiError], str] = {}
-    names = ["torii_dynamodb", *(one.name for one in walk_packages(torii_dynamodb.__path__, "torii_dynamodb."))]
-    for module in sorted((name for name in names if "._" not in name and ".cli" not in name), key=len):
+    for module in sorted(set(modules()) - set(FRAMEWORKS), key=len):
         loaded = import_module(module)
         for name in getattr(loaded, "__all__", []):
             thing = getattr(loaded, name)
@@ -223,9 +230,7 @@ def default(made: Any, parameter: inspect.Parameter) -> str:
     if not isinstance(value, str | bool | int | float | None) and not value:
         return "none"
     text = repr(value)
-    if "object at" in text or len(text) > 60:
-        return "see the meaning"
-    return f"`{text}`"
+    return "see the meaning" if "object at" in text else f"`{text}`"
 
 
 def length(value: timedelta) -> str:

@@ -205,6 +205,7 @@ def apple(
         team_id: The developer team's id.
         key_id: The name of the key.
         private_key: The key as PEM (the contents of the ``.p8`` file).
+        check: Sees every identity with all claims, and may refuse it; see ``OAuthProvider.checks``.
         name: What accounts are stored under.
     """
     if not isinstance(private_key, str) or "PRIVATE KEY" not in private_key:
@@ -223,7 +224,14 @@ def apple(
 
 
 def github(client_id: str, client_secret: str, *, check: Check | None = None, name: str = "github") -> OAuthProvider:
-    """Return the provider GitHub, with plain OAuth 2. The address is the primary one, verified if GitHub says so."""
+    """Return the provider GitHub, with plain OAuth 2. The address is the primary one, verified if GitHub says so.
+
+    Args:
+        client_id: The client's id.
+        client_secret: Its secret.
+        check: Sees every identity with what GitHub says of it, and may refuse it; see ``OAuthProvider.checks``.
+        name: What accounts are stored under.
+    """
     return OAuthProvider(
         name=name,
         client_id=client_id,

@@ -85,10 +85,14 @@ def _run(command: list[str], engine: LocalEngine) -> int:
         program = subprocess.Popen(command, env=environment)
     except OSError as error:
         fail(f"{command[0]}: {error.strerror}", ExitCode.USAGE)
+
+    def end(*_: Any) -> None:
+        program.terminate()
+
     # The terminal also sends SIGINT to the program, which decides when to end.
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: program.terminate())
+    signal.signal(signal.SIGTERM, end)
     try:
         code = program.wait()
     finally:
