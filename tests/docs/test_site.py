@@ -8,11 +8,15 @@ from __future__ import annotations
 import logging
 import re
 import warnings
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 
 import pytest
-from tests.unit.test_public_names import is_closed, public_modules
+from tests.unit.test_public_names import is_closed
 from tools.docs_site import FRAMEWORKS, modules, services_page
+
+import torii_dynamodb
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,11 +51,12 @@ def test_no_page_asks_another_host(site: Path) -> None:
 
 def test_every_public_name_has_a_place_in_the_api_reference() -> None:
     """Each name that a public module exports is described on one of the generated pages."""
+    names = ["torii_dynamodb", *(found.name for found in walk_packages(torii_dynamodb.__path__, "torii_dynamodb."))]
     exported = {
-        (module.__name__ if module.__name__ in FRAMEWORKS else "", name)
-        for module in public_modules()
-        if not is_closed(module.__name__)
-        for name in getattr(module, "__all__", [])
+        (module if module in FRAMEWORKS else "", name)
+        for module in names
+        if "._" not in module and not is_closed(module)
+        for name in getattr(import_module(module), "__all__", [])
         if not name.startswith("__")
     }
     described = {("", name) for names in modules().values() for name in names}
