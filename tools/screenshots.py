@@ -22,6 +22,7 @@ from tests.browser.application import Application
 from tests.browser.conftest import FLAGS
 from tools.chromium import find_chromium
 
+from torii_dynamodb.branding import Brand
 from torii_dynamodb.local import LocalEngine
 from torii_dynamodb.mail import TEMPLATES, MailSettings, Templates
 from torii_dynamodb.mail.appearance import appearance
@@ -33,6 +34,19 @@ _SIZES: dict[str, ViewportSize] = {
     "phone": {"width": 360, "height": 740},
 }
 _SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+
+
+_BRAND = Brand(
+    logo='<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 40"><rect width="120" height="40" rx="20" '
+    'fill="#7c3aed"/><circle cx="20" cy="20" r="9" fill="#fde047"/><path d="M42 20h60" stroke="#fff" '
+    'stroke-width="8" stroke-linecap="round"/></svg>',
+    accent="#7c3aed",
+    background="#faf5ff",
+    terms_url="/terms",
+    privacy_url="/privacy",
+    support_url="mailto:help@example.com",
+    footer="Example Ltd, 1 Example Street, London",
+)
 
 
 class Camera:
@@ -136,10 +150,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with (
         LocalEngine("dynoxide") as engine,
         tour.application(engine.config(table_prefix="screenshots")) as app,
+        tour.application(engine.config(table_prefix="branded"), brand=_BRAND) as branded,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        for name, page in stops(app, browser):
+        for name, page in stops(app, branded, browser):
             if given.only in name:
                 camera.take(name, page)
         browser.close()
@@ -147,16 +162,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def stops(app: Application, browser: Browser) -> Iterator[tuple[str, Page]]:
+def stops(app: Application, branded: Application, browser: Browser) -> Iterator[tuple[str, Page]]:
     """Every page and mail."""
 
-    def new_page() -> Page:
-        return browser.new_context(base_url=app.url, viewport=_SIZES["desktop"]).new_page()
+    def new_page(url: str = app.url) -> Page:
+        return browser.new_context(base_url=url, viewport=_SIZES["desktop"]).new_page()
 
     return chain(
         tour.before_signing_in(app, new_page, "grace.hopper"),
         tour.of_an_account(app, new_page, "ada"),
         tour.of_the_admin_area(app, new_page, "katherine.johnson"),
+        tour.with_a_brand(branded, lambda: new_page(branded.url), "grace.hopper"),
         mails(new_page()),
     )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from playwright.sync_api import Page, expect
 from pyotp.totp import TOTP
@@ -22,7 +23,7 @@ _LONG = "Wolfeschlegelsteinhausenbergerdorff Featherstonehaugh-Cholmondeley the 
 
 
 @contextmanager
-def application(config: DynamoDbConfig) -> Iterator[Application]:
+def application(config: DynamoDbConfig, **options: Any) -> Iterator[Application]:
     """The example application with everything that has a page. Its providers are offered, but never reached."""
     providers = [
         google("id", "secret"),
@@ -32,7 +33,7 @@ def application(config: DynamoDbConfig) -> Iterator[Application]:
         oidc("acme", "https://id.example.com", "id", "secret"),
     ]
     policy = SecondFactorPolicy(trust_devices_for=timedelta(days=30))
-    with serving(config, oauth=providers, second_factor=policy) as running:
+    with serving(config, oauth=providers, second_factor=policy, **options) as running:
         yield running
 
 
@@ -116,6 +117,22 @@ def before_signing_in(app: Application, new_page: Callable[[], Page], name: str)
     other.sign_in(page)
     page.wait_for_url("**/switch*")
     yield "switch", page
+
+
+def with_a_brand(app: Application, new_page: Callable[[], Page], name: str) -> Iterator[Stop]:
+    """A few pages in another application's colours, and in German, whose texts are longer."""
+    page, person = new_page(), Person(app, f"{name}@example.com")
+    person.exist()
+    for path in ("sign-in", "sign-up"):
+        page.goto(f"/auth/{path}")
+        yield f"branded-{path}", page
+    person.sign_in(page)
+    page.goto("/auth/account")
+    yield "branded-account", page
+    page.locator("#form-language button[value=de]").click()
+    yield "german-account", page
+    page.locator("#form-sign-out button").click()
+    yield "german-sign-in", page
 
 
 def of_an_account(app: Application, new_page: Callable[[], Page], name: str) -> Iterator[Stop]:

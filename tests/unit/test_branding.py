@@ -75,6 +75,9 @@ def test_a_theme_contains_what_differs() -> None:
     assert b"--accent:#0000ff;" in blue.content
     assert b"prefers-color-scheme: dark" in blue.content
     assert blue.version != red.version
+    # A light background is not behind the light text of dark mode.
+    light = theme_of(Brand(background="#faf5ff")).files["theme.css"].content
+    assert light == b"@media (prefers-color-scheme: light){:root{--back:#faf5ff;}}\n"
     drawn = theme_of(Brand(logo=SVG, icon="https://cdn.example.com/icon.png"))
     assert drawn.files["logo.svg"].content == SVG.encode()
     assert drawn.images == {"logo": None, "icon": "https://cdn.example.com/icon.png"}

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from torii_dynamodb import AsyncTorii
 from torii_dynamodb._web.settings import WebConfig
+from torii_dynamodb.branding import Brand
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.fastapi.admin import Activity, Admin
 from torii_dynamodb.fastapi.auth_router import router
@@ -49,6 +50,7 @@ def create_app(
     admins: Collection[str] | None = None,
     note: str = "",
     web: WebConfig | None = None,
+    brand: Brand = Brand(),
     **services: Any,
 ) -> FastAPI:
     """Return the example application: JSON routes, pages and admin area on one host.
@@ -64,6 +66,7 @@ def create_app(
             is an example.
         note: A note to show in the admin area.
         web: Configures the web layer; ``None``: cookies to match ``base_url``.
+        brand: What pages and mails look like.
         services: More arguments of ``AsyncTorii``.
     """
     parts = urlsplit(base_url)
@@ -75,13 +78,13 @@ def create_app(
         storage,
         secret=secret,
         mailer=mailer or AsyncConsoleMailer(),
-        mail=MailSettings(sender=f"{_NAME} <no-reply@example.com>", app_name=_NAME, base_url=origin),
+        mail=MailSettings(sender=f"{_NAME} <no-reply@example.com>", app_name=_NAME, base_url=origin, brand=brand),
         oauth=oauth,
         passkeys=PasskeySettings(rp_id=parts.hostname or "localhost", rp_name=_NAME, origins=[origin]),
         **services,
     )
     config = web or WebConfig(base_url=origin, secure_cookies=parts.scheme == "https", oauth_error_path="/auth/sign-in")
-    settings = PagesConfig(app_name=_NAME, templates=Path(__file__).parent / "templates")
+    settings = PagesConfig(app_name=_NAME, templates=Path(__file__).parent / "templates", brand=brand)
     activity.watch(torii.events)
     admin = Admin(
         _is_verified if admins is None else admins,

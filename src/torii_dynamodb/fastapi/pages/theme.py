@@ -86,8 +86,12 @@ def _styles(brand: Brand) -> str:
     dark_accent = brand.accent_dark or brand.accent
     light = _variables(brand.accent, brand.background, _LIGHT)
     dark = _variables(dark_accent, brand.background_dark, _DARK)
-    text = f":root{{{light}}}\n" if light else ""
-    return text + (f"@media (prefers-color-scheme: dark){{:root{{{dark}}}}}\n" if dark else "")
+    schemes = {"light": light, "dark": dark}
+    return "".join(
+        f"@media (prefers-color-scheme: {scheme}){{:root{{{variables}}}}}\n"
+        for scheme, variables in schemes.items()
+        if variables
+    )
 
 
 def _variables(accent: str | None, background: str | None, backs: tuple[str, str]) -> str:
