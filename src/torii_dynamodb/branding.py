@@ -17,7 +17,10 @@ _MOST_URL = 2048
 _MOST_FOOTER = 500
 
 # The colours of text on pages, in light and dark: those of pages.css.
-_TEXTS = {"background": ("#1b2129", "#56606d"), "background_dark": ("#e7ebf0", "#a4afbd")}
+_TEXTS = {
+    "background": ("#1b2129", "#56606d", "#1d5fbf"),
+    "background_dark": ("#e7ebf0", "#a4afbd", "#8ab8ff"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

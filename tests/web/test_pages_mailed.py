@@ -89,6 +89,21 @@ async def test_mails_that_are_sent_again_are_limited() -> None:
     assert len(site.here.mailer.messages) == 5
 
 
+async def test_the_next_person_at_a_browser_sees_no_address() -> None:
+    """Signing in and signing out remove the address that a mail was sent to."""
+    site = Paged()
+    await site.user()
+    tab = site.tab()
+    await ask(tab, "forgot-password", {}, EMAIL)
+    await tab.sign_in()
+    assert EMAIL not in (await tab.get("/auth/check-mail?kind=reset")).text
+    other = site.tab()
+    path, _ = await ask(other, "forgot-password", {}, EMAIL)
+    form = Reader((await other.get("/auth/sign-in")).text).forms["/auth/sign-in"]
+    await other.client.post("/auth/sign-out", data={"csrf_token": form["csrf_token"]})
+    assert EMAIL not in (await other.get(path)).text
+
+
 @pytest.mark.parametrize(
     "email", ['<script>alert("x")</script>', "no address", "a@example.com\nBcc: b@example.com", ""]
 )

@@ -198,7 +198,7 @@ class Gate:
         trusted_since = session.second_factor_at if trusts else None
         presented = self._cookies.read(connection, self._cookies.device)
         self.leave_device(response, user, presented, trusted_since=trusted_since)
-        for name in (self._cookies.challenge, self._cookies.email_code):
+        for name in (self._cookies.challenge, self._cookies.email_code, self._cookies.mailed):
             if self._cookies.read(connection, name) is not None:
                 self._cookies.delete(response, name)
         return None
@@ -208,7 +208,8 @@ class Gate:
         pending = self._cookies.read(connection, self._cookies.pending)
         if pending is not None:
             self._torii.delete_session(pending)
-        for cookie in (self._cookies.pending, self._cookies.challenge, self._cookies.email_code):
+        begun = (self._cookies.pending, self._cookies.challenge, self._cookies.email_code, self._cookies.mailed)
+        for cookie in begun:
             if self._cookies.read(connection, cookie) is not None:
                 self._cookies.delete(response, cookie)
 
