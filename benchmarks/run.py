@@ -22,9 +22,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.harness import cache, cold, environments, flows, growth, layouts, memory, round_trips
+from benchmarks.harness import cache, cold, endurance, environments, flows, growth, layouts, memory, round_trips
 from benchmarks.harness.contestants import BENCH, BY_KEY, ROOT, versions
-from benchmarks.harness.pages import write
+from benchmarks.harness.pages import reports_of, write
 from benchmarks.harness.parts import Bench
 from torii_dynamodb.local import DYNOXIDE_VERSION
 
@@ -36,10 +36,15 @@ PARTS: Mapping[str, ModuleType] = {
     "cache": cache,
     "cold": cold,
     "memory": memory,
+    "endurance": endurance,
     "growth": growth,
     "layouts": layouts,
 }
 """The parts, in the order of the page."""
+
+ON_DEMAND = ("endurance",)
+"""Parts that are measured only if they are named, or in a quick run: they take minutes, and what they find is the same
+on a busy machine."""
 
 
 def main() -> int:
@@ -70,7 +75,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Benchmarks: ratios from one run, interleaved, on one engine.")
     parser.add_argument("--quick", action="store_true", help="a few short rounds, to try everything")
-    parser.add_argument("--parts", type=_names(PARTS), default=tuple(PARTS), help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--parts", type=_names(PARTS), help=f"some of {','.join(PARTS)}")
     parser.add_argument("--without", type=_names(BY_KEY), default=(), help="contestants to leave out, by key")
     parser.add_argument("--rounds", type=int, help="rounds of each measurement")
     parser.add_argument("--report", action="store_true", help="only make the pages from the existing results")
@@ -99,7 +104,7 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     )
     found: dict[str, Any] = {}
     failed = []
-    for name in options.parts:
+    for name in options.parts or [name for name in PARTS if options.quick or name not in ON_DEMAND]:
         part = PARTS[name]
         bench.say(f"{part.TITLE} ...")
         began, load = time.monotonic(), os.getloadavg()[0]
@@ -133,12 +138,11 @@ def _as_text(results: Mapping[str, Any]) -> str:
 
 
 def _show(results: Mapping[str, Any]) -> None:
-    for name, part in PARTS.items():
-        if name in results.get("parts", {}):
-            print(f"\n{part.TITLE}")
-            for one in part.report(results["parts"][name]["found"]).targets:
-                mark = {True: "met    ", False: "NOT met", None: "       "}[one.met]
-                print(f"  {mark}  {one.what}: {one.figure}" + (f" (target: {one.aim})" if one.aim else ""))
+    for name, report in reports_of(PARTS, results).items():
+        print(f"\n{PARTS[name].TITLE}")
+        for one in report.targets:
+            mark = {True: "met    ", False: "NOT met", None: "       "}[one.met]
+            print(f"  {mark}  {one.what}: {one.figure}" + (f" (target: {one.aim})" if one.aim else ""))
 
 
 if __name__ == "__main__":

@@ -95,10 +95,10 @@ class Worker:
         self.wait(self.it.open(endpoint, prefix))
         return {"flows": list(self.it.flows)}
 
-    def seed(self):
-        """Create the users for look-ups."""
+    def seed(self, sessions=1):
+        """Create the users for look-ups, with that many sessions each."""
         self.users = self.new_users(SEEDED)
-        self.tokens = [self.new_sessions(user, 1)[0] for user, _ in self.users]
+        self.tokens = [token for user, _ in self.users for token in self.new_sessions(user, sessions)]
         return {"tokens": self.tokens}
 
     def adopt(self, tokens):
@@ -200,6 +200,11 @@ class Worker:
         if not all(answers):
             raise RuntimeError("a check failed")
         return {"bytes": highest - before}
+
+    def resident(self):
+        """Return the process's resident size."""
+        gc.collect()
+        return {"bytes": resident_bytes()}
 
     def profile(self, flow, concurrency, operations, path):
         """Run a flow under cProfile, and write the figures to a file."""

@@ -243,8 +243,8 @@ class Worker:
         only = self.contestant.only
         self.flows = tuple(flow for flow in found["flows"] if not only or flow in only)
 
-    def seed(self) -> None:
-        self.tokens = self.tell("seed")["tokens"]
+    def seed(self, **what: Any) -> None:
+        self.tokens = self.tell("seed", **what)["tokens"]
 
     def adopt(self, tokens: list[str]) -> None:
         self.tokens = tokens

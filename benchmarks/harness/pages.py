@@ -36,7 +36,7 @@ _FIRST_CHARTS = ("benchmarks-check", "benchmarks-cold-start")
 
 def write(parts: Mapping[str, ModuleType], results: Mapping[str, Any], docs: Path) -> list[Path]:
     """Write the pages and their charts; return what was written."""
-    reports = {name: part.report(results["parts"][name]["found"]) for name, part in measured(parts, results)}
+    reports = reports_of(parts, results)
     files = {
         "benchmarks.md": front(parts, reports, results),
         "benchmarks/details.md": details(parts, reports, results),
@@ -50,9 +50,16 @@ def write(parts: Mapping[str, ModuleType], results: Mapping[str, Any], docs: Pat
     return [docs / name for name in files]
 
 
-def measured(parts: Mapping[str, ModuleType], results: Mapping[str, Any]) -> list[tuple[str, ModuleType]]:
-    """Return the parts that the results have figures of, by name."""
-    return [(name, part) for name, part in parts.items() if name in results.get("parts", {})]
+def reports_of(parts: Mapping[str, ModuleType], results: Mapping[str, Any]) -> dict[str, Report]:
+    """Return the report of each part that the results have figures of, by name."""
+    reports: dict[str, Report] = {}
+    for name, part in parts.items():
+        if name in results.get("parts", {}):
+            try:
+                reports[name] = part.report(results["parts"][name]["found"])
+            except (KeyError, TypeError) as error:
+                print(f"{name}: not on the pages, because it was measured by another version of its part ({error!r})")
+    return reports
 
 
 def front(parts: Mapping[str, ModuleType], reports: Mapping[str, Report], results: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ _OWN_TABLES = ("fastapi_users", "authjs", "powertools")
 
 
 @contextmanager
-def contestants(bench: Bench, keys: Sequence[str]) -> Iterator[tuple[str, dict[str, Worker]]]:
+def contestants(bench: Bench, keys: Sequence[str], *, sessions: int = 1) -> Iterator[tuple[str, dict[str, Worker]]]:
     """Start an engine and those contestants, with users. Yield the engine's URL, and the workers by key."""
     wanted = [key for key in keys if key not in bench.without]
     with ExitStack() as stack:
@@ -37,7 +37,7 @@ def contestants(bench: Bench, keys: Sequence[str]) -> Iterator[tuple[str, dict[s
             if BY_KEY[key].kind == "floor":
                 worker.adopt(workers["ours_async"].tokens)
             else:
-                worker.seed()
+                worker.seed(sessions=sessions)
         yield engine.endpoint_url, workers
 
 
