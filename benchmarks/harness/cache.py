@@ -19,7 +19,7 @@ from benchmarks.harness import stage
 from benchmarks.harness.contestants import BETTER_AUTH, Worker
 from benchmarks.harness.delay import Delay
 from benchmarks.harness.figures import operations_for, ratio, turns
-from benchmarks.harness.parts import Bench, Report, Table, Target, at_most, digits, shown
+from benchmarks.harness.parts import Bench, Report, Table, Target, at_most, digits, shown, table
 from torii_dynamodb import AsyncDynamoDbStorage, DynamoDbConfig, DynamoDbStorage, NewSession, NewUser
 from torii_dynamodb._core.cache import Lease, lease_mark
 from torii_dynamodb.cache import AsyncValkeyCache, ValkeyCache
@@ -93,7 +93,7 @@ def measure(bench: Bench) -> dict[str, Any]:
             found[BETTER_AUTH.key] = _peer(bench, url, slow, tokens, client)
     bench.say("  hit rates")
     with start_engine("dynoxide") as engine:
-        found["saved"] = [_saved(engine, share, 1 if bench.quick else 3) for share in _SHARES]
+        found["saved"] = [_saved(engine, share, 500 if bench.quick else 10_000) for share in _SHARES]
     return found
 
 
@@ -313,8 +313,8 @@ def requests_for(share: float, weights: Sequence[float], age: float) -> float:
     return high
 
 
-def _saved(engine: LocalEngine, share: float, ages: int) -> dict[str, float]:
-    """Send requests for some times ``max_age`` after a first one, which fills the cache."""
+def _saved(engine: LocalEngine, share: float, wanted: int) -> dict[str, float]:
+    """Send that many requests, after those of one ``max_age``, which fill the cache."""
     chance = random.Random(8)
     clock, units = FakeClock(datetime.now(UTC)), [0.0]
 
@@ -331,7 +331,7 @@ def _saved(engine: LocalEngine, share: float, ages: int) -> dict[str, float]:
         began, checks, hits = clock(), 0, 0
         counts = storage.cache_counts
         assert counts is not None
-        while clock() - began < (ages + 1) * _MAX_AGE:
+        while checks < wanted:
             if clock() - began < _MAX_AGE:
                 units[0], checks, hits = 0.0, 0, counts.hits
             token = chance.choices(tokens, cum_weights=edges)[0]
@@ -340,6 +340,38 @@ def _saved(engine: LocalEngine, share: float, ages: int) -> dict[str, float]:
             clock.advance(chance.expovariate(rate))
         hits = counts.hits - hits
     return {"requests_per_person_and_minute": rate * 60 / _PEOPLE, "hits": hits / checks, "units": units[0] / checks}
+
+
+def summary(found: Mapping[str, Any]) -> str:
+    """Return the figures that docs/rfc-0008.md answers the question of the hybrid with, as a table in Markdown."""
+    rows: list[list[str]] = []
+    for way, label in (("warm", "in the cache"), ("cold", "not in the cache")):
+        for figure, name in (("p50_ms", "p50"), ("cpu_us", "CPU")):
+            cells = []
+            for twin in _TWINS:
+                one = found[twin]["checks"]["1"]
+                times = digits(ratio(one[way][figure], one["off"][figure]).median) + " ×"
+                if figure == "p50_ms":
+                    times += f" ({digits(median(one[way][figure]))} instead of {digits(median(one['off'][figure]))} ms)"
+                cells.append(times)
+            rows.append([f"check, {label}: {name}", *cells])
+    for name, label in _REVOCATIONS.items():
+        cells = []
+        for twin in _TWINS:
+            one = found[twin]["revocations"][name]
+            cells.append(f"{digits(median(one['on']))} instead of {digits(median(one['off']))} ms")
+        rows.append([f"{label}: p50", *cells])
+    for one in found["saved"]:
+        minute = digits(one["requests_per_person_and_minute"])
+        saved = f"{one['units']:.2f} instead of 2"
+        rows.append([f"read units a check, at {minute} requests a person and minute", saved, saved])
+    peer = found.get(BETTER_AUTH.key)
+    if peer is not None:
+        both = peer["checks"]["1"]
+        compared = [ratio(both["ours"][figure], both[BETTER_AUTH.key][figure]).median for figure in _FIGURES[:2]]
+        shown_peer = f"p50 {digits(compared[1])} ×, CPU {digits(compared[0])} ×"
+        rows.append(["check in the cache, against better-auth with its sessions in Redis", shown_peer, ""])
+    return table(("compared with no cache", "async", "sync"), rows)
 
 
 def report(found: Mapping[str, Any]) -> Report:
@@ -406,4 +438,4 @@ def report(found: Mapping[str, Any]) -> Report:
             f"{peer['requests']['sign_out']:g}.\n"
         )
         tables.append(Table(title="Beside better-auth", note=note, head=("", "p50", "p99", "CPU"), rows=rows))
-    return Report(intro=_INTRO, targets=targets, tables=tables)
+    return Report(intro=_INTRO, targets=targets, tables=tables, summary=summary(found))

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks.harness.parts import Report, Target
+from benchmarks.harness.parts import Report, Target, table
 
 _INTRO = """# Benchmarks
 
@@ -31,6 +31,8 @@ _DETAILS = """# Benchmarks in detail
 [How to read the figures, and what matters first](../benchmarks.md).
 """
 
+_BEGIN, _END = "<!-- figures: made by the benchmarks -->\n", "\n<!-- figures end -->"
+
 _FIRST_CHARTS = ("benchmarks-check", "benchmarks-cold-start")
 
 
@@ -43,6 +45,9 @@ def write(parts: Mapping[str, ModuleType], results: Mapping[str, Any], docs: Pat
     }
     for report in reports.values():
         files |= {f"assets/{name}.svg": drawn for name, drawn in report.charts.items() if drawn}
+    rfc = docs / "rfc-0008.md"
+    if rfc.exists() and "cache" in reports:
+        files["rfc-0008.md"] = with_figures(rfc.read_text(encoding="utf-8"), reports["cache"].summary)
     for name, text in files.items():
         path = docs / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +65,15 @@ def reports_of(parts: Mapping[str, ModuleType], results: Mapping[str, Any]) -> d
             except (KeyError, TypeError) as error:
                 print(f"{name}: not on the pages, because it was measured by another version of its part ({error!r})")
     return reports
+
+
+def with_figures(page: str, figures: str) -> str:
+    """Return a page with other figures between its marks."""
+    before, begin, rest = page.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not end:
+        raise ValueError(f"the page has no {_BEGIN} and {_END}")
+    return f"{before}{begin}\n{figures}{end}{after}"
 
 
 def front(parts: Mapping[str, ModuleType], reports: Mapping[str, Report], results: Mapping[str, Any]) -> str:
@@ -120,9 +134,3 @@ def _chart(name: str, folder: str) -> str:
 def anchor(title: str) -> str:
     """Return the anchor of a heading, as GitHub and MkDocs make it."""
     return "-".join("".join(one for one in title.lower() if one.isalnum() or one in " -").split())
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown; a bar within a cell is escaped."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.harness.figures import Spread
 
-__all__ = ["Bench", "Report", "Table", "Target", "at_least", "at_most", "digits", "shown"]
+__all__ = ["Bench", "Report", "Table", "Target", "at_least", "at_most", "digits", "shown", "table"]
 
 STEADY = 0.15
 """How far from the median the quartiles of a figure may be that the page shows without a mark."""
@@ -97,12 +97,14 @@ class Report:
         targets: Its targets.
         tables: Its tables.
         charts: Its charts, as SVG, by the name of their files without suffix.
+        summary: What another page shows of it, in Markdown.
     """
 
     intro: str = ""
     targets: Sequence[Target] = ()
     tables: Sequence[Table] = ()
     charts: Mapping[str, str | None] = field(default_factory=dict)
+    summary: str = ""
 
 
 def at_most(what: str, aim: float, found: Spread | None, *, first: bool = False) -> Target:
@@ -130,3 +132,9 @@ def shown(found: Spread) -> str:
 def digits(value: float) -> str:
     """Format a number with two or three significant digits."""
     return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}" if value >= 9.95 else f"{value:.2f}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown; a bar within a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"

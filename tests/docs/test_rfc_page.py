@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from benchmarks.harness import cache
+from benchmarks.harness.pages import with_figures
 from tests.integration.storage._async.test_budgets import BUDGETS, Cost
 from tests.integration.storage.test_layout_budgets import SINGLE
 
@@ -102,3 +105,21 @@ def test_the_costs_are_those_of_the_estimate() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert "\n".join(rows) in page
     assert f"prices of {load_prices()['as_of']} (us-east-1)" in page
+
+
+def test_the_figures_of_the_cache_are_the_benchmarks() -> None:
+    """The page answers the question of the hybrid with what was measured."""
+    found = json.loads(Path("benchmarks/results/latest.json").read_text(encoding="utf-8"))["parts"]["cache"]["found"]
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == with_figures(page, cache.report(found).summary), "run: python benchmarks/run.py --report"
+
+
+def test_what_the_cache_saves_is_computed_from_the_prices() -> None:
+    """The page on the cache says from how many checks it pays, at the library's prices."""
+    price = load_prices()["regions"]["us-east-1"]["on_demand"]["STANDARD"]["read_million"]
+    saved = 0.9 * 2 * price
+    checks = 25 / saved
+    page = Path("docs/cache.md").read_text(encoding="utf-8")
+    assert f"which cost ${2 * price:.2f} on demand" in page
+    assert f"90% of them saves ${saved:.3f}" in page
+    assert f"from {checks:.0f} million checks a month, or {checks * 1e6 / (730 * 3600):.0f} a\n  second" in page

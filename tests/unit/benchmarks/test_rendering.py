@@ -11,8 +11,8 @@ import pytest
 from benchmarks.harness import cold, flows, layouts, round_trips
 from benchmarks.harness.chart import Bar, bars, grid
 from benchmarks.harness.figures import Spread
-from benchmarks.harness.pages import anchor, table, write
-from benchmarks.harness.parts import Target, digits, shown
+from benchmarks.harness.pages import anchor, write
+from benchmarks.harness.parts import Target, digits, shown, table
 from benchmarks.run import PARTS
 
 SVG = "{http://www.w3.org/2000/svg}"
