@@ -10,5 +10,6 @@ urlpatterns = [
     path("", include("torii_dynamodb.django.urls")),
     path("admin/", admin.site.urls),
     path("protected/me", VIEWS["theirs"]),
+    path("notes", VIEWS["me"], name="notes"),
     *(path(name, view) for name, view in EXEMPT.items()),
 ]

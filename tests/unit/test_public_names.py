@@ -8,11 +8,7 @@ from importlib import import_module
 from pkgutil import walk_packages
 from types import ModuleType
 
-from tests.apps import django_project
-
 import torii_dynamodb
-
-_ = django_project  # modules of the Django integration need settings
 
 # An application uses one of these: they offer the same, each in its framework's way.
 FRAMEWORKS = {"torii_dynamodb.django", "torii_dynamodb.flask", "torii_dynamodb.starlette"}

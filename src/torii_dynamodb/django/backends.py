@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.backends import BaseBackend
 from django.core.exceptions import PermissionDenied
 
 from torii_dynamodb._rules.signing_in import Browser
@@ -21,7 +20,7 @@ from torii_dynamodb.models import SignedIn
 __all__ = ["ToriiBackend"]
 
 
-class ToriiBackend(BaseBackend):
+class ToriiBackend:
     """Checks passwords of Torii's users.
 
     A user who has a second factor is refused: a password is not enough for them, and ``authenticate()`` cannot ask for

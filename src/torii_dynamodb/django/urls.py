@@ -54,4 +54,9 @@ def _patterns() -> list[Any]:
     return [*pages, re_path(rf"^(?P<below>{below}{f'|{documents}' if documents else ''})$", serve)]
 
 
-urlpatterns = _patterns()
+def __getattr__(name: str) -> Any:
+    # Made when the URLs are loaded, not when the module is: by then there are settings.
+    if name != "urlpatterns":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = made = _patterns()
+    return made
