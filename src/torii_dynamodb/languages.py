@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DOMAIN",
+    "TEMPLATE",
     "Language",
     "Languages",
     "current_language",
@@ -50,6 +51,8 @@ DOMAIN = "torii_dynamodb"
 _log = logging.getLogger("torii_dynamodb")
 
 _BUNDLED = Path(__file__).parent / "locale"
+TEMPLATE = _BUNDLED / "torii_dynamodb.pot"
+"""All messages, to begin a catalogue with."""
 _SOURCE = "en"
 _TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
 _LONGEST = 500  # characters of a header that are read

@@ -252,3 +252,14 @@ def test_errors_for_people_and_for_programs(site: Site) -> None:
     locked = answers[-1]
     assert (locked.status_code, locked.json()["code"]) == (429, "account_locked")
     assert int(locked.headers["retry-after"]) > 0
+
+
+def test_the_language_that_the_browser_wants(site: Site) -> None:
+    """Pages, and the mails that they cause, are in the language that the browser wants."""
+    user, browser = site.ground.user(), site.browser()
+    browser.headers["Accept-Language"] = "de-AT, en;q=0.5"
+    assert "<h1>Anmelden</h1>" in browser.get("/auth/sign-in", headers=PAGE).text
+    send(browser, "/auth/forgot-password", email=user.email)
+    assert [one.subject for one in site.ground.mailer.messages if one.to == user.email] == [
+        "Neues Passwort für Example wählen"
+    ]
