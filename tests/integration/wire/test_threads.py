@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, assert_type
@@ -129,6 +130,37 @@ def test_keys_left_over_delay_their_thread_alone(opened: Opener) -> None:
         assert [isinstance(outcome, errors.Throttled) for outcome in outcomes] == [n == 4 for n in range(10)]
         assert all(caller.wait() for caller in first)
         assert {tuple(ids(request)) for request in server.seen[4:]} == {("4",)}
+
+
+def test_an_interrupted_thread_leaves_the_queue(opened: Opener) -> None:
+    """A signal ends the wait of its thread; the key is not requested, and the other threads get their items."""
+    gate = Gate()
+    main = threading.get_ident()
+    with Server(otherwise=gate) as server:
+        client = opened(server, max_connections=1)
+        first = fill(client, server)
+        waiting = queue_up(client, range(3))
+        assert client._mergers is not None
+        queue = client._mergers[True]._waiting
+
+        def interrupt() -> None:
+            while len(queue) < 4:
+                os.sched_yield()
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+        before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+        try:
+            helper = Caller(interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                client.batch_get([key(9)], consistent=True)
+            helper.wait()
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        gate.open.set()
+        assert [caller.wait()[0]["n"]["N"] for caller in waiting] == ["0", "1", "2"]
+        assert all(caller.wait() for caller in first)
+        assert "9" not in ids(server.seen[1])
+        assert not client._mergers[True]._flying
 
 
 def test_connections_are_bounded(opened: Opener) -> None:
