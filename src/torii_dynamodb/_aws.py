@@ -18,12 +18,12 @@ from torii_dynamodb._wire.apis import DYNAMODB, Api
 from torii_dynamodb._wire.credentials import from_environment
 from torii_dynamodb._wire.endpoints import AccountIdMode, AwsEndpoint, aws_endpoint, is_aws, region_of_endpoint
 from torii_dynamodb._wire.facts import THROTTLES
-from torii_dynamodb._wire.profiles import Profile, find_profile
 from torii_dynamodb.clock import system_clock
 from torii_dynamodb.config import Credentials, CredentialsSource, DynamoDbConfig, check_region, check_url
 from torii_dynamodb.errors import AccessDenied, ConfigurationError, ToriiError, Unavailable
 
 if TYPE_CHECKING:
+    from torii_dynamodb._wire.profiles import Profile
     from torii_dynamodb._wire.proxies import Proxy
 
 __all__ = [
@@ -359,10 +359,14 @@ class _Settings:
             else:
                 with _told_as_ours():
                     scoped, full = self._session.get_scoped_config(), self._session.full_config
+                from torii_dynamodb._wire.profiles import Profile
+
                 self._profile = Profile(scoped, full.get("services", {}))
         return self._profile
 
     def _of_files(self) -> Profile:
+        from torii_dynamodb._wire.profiles import find_profile
+
         environ = self._environ
         return find_profile(
             environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or None,

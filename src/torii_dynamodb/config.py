@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Final, Literal, Protocol, cast, runtime_checkable
 from urllib.parse import urlsplit
 
 from torii_dynamodb._rules.guarded import guarded
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from torii_dynamodb._messages import AsyncTransport, Endpoint, Transport
 
 __all__ = [
+    "EMAIL_INDEX",
     "OUR_ATTRIBUTES",
+    "SCHEMA_VERSION",
     "TABLES",
+    "USER_SESSIONS_INDEX",
     "Credentials",
     "CredentialsSource",
     "DynamoDbConfig",
@@ -38,6 +41,12 @@ StoredTable = Literal["users", "sessions", "identities", "tokens", "login_attemp
 """A table on DynamoDB: one of the five or, with ``layout="single"``, the one that stores everything: ``"table"``."""
 
 TABLES: tuple[TableName, ...] = ("users", "sessions", "identities", "tokens", "login_attempts")
+
+SCHEMA_VERSION: Final = 1
+"""The version that every item is written with, as ``schema_version``."""
+
+EMAIL_INDEX: Final = "email-index"
+USER_SESSIONS_INDEX: Final = "user-sessions-index"
 
 _REGION = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # a label of a host name
 # DynamoDB: Service quotas, "Naming rules": 3 to 255 of a-z A-Z 0-9 _ - .

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from torii_dynamodb.config import DynamoDbConfig, StoredTable
+from torii_dynamodb.config import EMAIL_INDEX, SCHEMA_VERSION, USER_SESSIONS_INDEX, DynamoDbConfig, StoredTable
 
 __all__ = [
     "EMAIL_INDEX",
@@ -27,9 +27,6 @@ __all__ = [
     "TableSchema",
     "schema_of",
 ]
-
-SCHEMA_VERSION: Final = 1
-"""The version that every item is written with, as ``schema_version``."""
 
 AttributeType = Literal["S", "N", "B"]
 
@@ -83,9 +80,6 @@ class TableSchema:
             keys += [index.hash_key, index.range_key]
         return {key.name: key.type for key in keys if key is not None}
 
-
-EMAIL_INDEX: Final = "email-index"
-USER_SESSIONS_INDEX: Final = "user-sessions-index"
 
 SCHEMA: Final[Mapping[StoredTable, TableSchema]] = MappingProxyType(
     {

@@ -103,7 +103,7 @@ RULES = [
     ),
     Rule(
         "configuration, models and errors do not know how they are used",
-        files=("config.py", "errors.py", "models.py", "_messages.py"),
+        files=("config.py", "errors.py", "models/**", "_messages.py"),
         forbidden=own("_core", "_wire", "_async", "_sync"),
         broken_by=("config.py", "if TYPE_CHECKING:\n    from torii_dynamodb._wire.http import ResponseParser"),
     ),

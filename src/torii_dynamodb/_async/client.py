@@ -15,7 +15,6 @@ from torii_dynamodb._async.merging import AsyncReadMerger
 from torii_dynamodb._async.primitives import Background, gather, monotonic, sleep
 from torii_dynamodb._async.transport import AsyncPool
 from torii_dynamodb._aws import proxy_to
-from torii_dynamodb._core import tables
 from torii_dynamodb._messages import AsyncTransport, Request
 from torii_dynamodb._wire.batches import MAX_KEYS, MAX_WRITES, Key, ReadBatch, ReadUnit
 from torii_dynamodb._wire.errors import Failure, TransportError, WireError
@@ -32,7 +31,6 @@ from torii_dynamodb._wire.records import make_record, read_capacity, tables_of
 from torii_dynamodb._wire.retry import Attempts, RetryPolicy, measured_skew
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, Throttled, ToriiError, Unavailable
-from torii_dynamodb.schema import schema_of
 
 if TYPE_CHECKING:
     from torii_dynamodb._wire.limits import RateLimits
@@ -261,6 +259,9 @@ class AsyncClient:
         """Return what is wrong with the keys of our tables, if DynamoDB refused because of that; otherwise ``None``."""
         if operation not in DATA_PLANE or not blames_keys(failure):
             return None
+        from torii_dynamodb._core import tables
+        from torii_dynamodb.schema import schema_of
+
         ours = {self.config.table_name(table): schema for table, schema in schema_of(self.config).items()}
         wrong: list[str] = []
         for name in tables_of(payload):

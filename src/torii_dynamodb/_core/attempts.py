@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
@@ -22,8 +22,11 @@ from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.times import epoch_millis, epoch_seconds, to_text
 from torii_dynamodb.clock import RandomBytes
 from torii_dynamodb.errors import CorruptItem, ValidationError
-from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, LockoutPolicy, LockoutStatus
+from torii_dynamodb.models import AttemptResult, FailedAttempt, LockoutStatus
 from torii_dynamodb.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import AttemptKind, LockoutPolicy
 
 __all__ = [
     "acquire",

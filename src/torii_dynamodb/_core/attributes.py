@@ -22,9 +22,11 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torii_dynamodb.models import Metadata, MetadataValue
+if TYPE_CHECKING:
+    from torii_dynamodb.models import Metadata, MetadataValue
+
 
 __all__ = [
     "Attribute",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import factors, oauth, passkeys, users
@@ -16,7 +16,10 @@ from torii_dynamodb._rules import validation
 from torii_dynamodb.clock import RandomBytes
 from torii_dynamodb.errors import ItemTooLarge, TooManyFactors, ValidationError
 from torii_dynamodb.legacy import ImportedUser
-from torii_dynamodb.models import Factor, NewFactor, NewOAuthAccount, NewPasskey, OAuthAccount, Passkey, User
+from torii_dynamodb.models import Factor, NewFactor, NewOAuthAccount, NewPasskey, OAuthAccount, Passkey
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import User
 
 __all__ = ["Arrival", "arrival", "creation", "what"]
 

@@ -5,9 +5,13 @@ An identity's key *is* the identity, because the only uniqueness that DynamoDB g
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._rules.secrets import digest
-from torii_dynamodb.models import AttemptKind
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import AttemptKind
 
 __all__ = [
     "CODE",

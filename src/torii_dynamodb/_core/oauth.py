@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
@@ -15,8 +15,11 @@ from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.times import to_text
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, OAuthAccount, Unset
+from torii_dynamodb.models import UNSET, NewOAuthAccount, OAuthAccount, Unset
 from torii_dynamodb.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import Metadata
 
 __all__ = [
     "account_model",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from torii_dynamodb import models
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading, users
@@ -16,9 +17,12 @@ from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import ParsedSecret, digest, make_session_token
 from torii_dynamodb._rules.times import epoch_seconds, from_epoch_seconds, to_text
 from torii_dynamodb.clock import RandomBytes
+from torii_dynamodb.config import SCHEMA_VERSION, USER_SESSIONS_INDEX
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.models import NewSession, Session, SignedIn, User
-from torii_dynamodb.schema import SCHEMA_VERSION, USER_SESSIONS_INDEX
+from torii_dynamodb.models import Session, SignedIn, User
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import NewSession
 
 __all__ = [
     "by_user",
@@ -38,7 +42,7 @@ _MAX_AMR = 16
 
 def new_session_model(new_session: NewSession, user: User | None, now: datetime) -> NewSession:
     """Return the new session with every field checked and normalised."""
-    validation.instance(new_session, "new_session", NewSession)
+    validation.instance(new_session, "new_session", models.NewSession)
     user_id = validation.user_id(new_session.user_id)
     if user is not None:
         validation.instance(user, "user", User)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
@@ -22,8 +22,6 @@ from torii_dynamodb._rules.times import epoch_seconds, from_epoch_seconds, to_te
 from torii_dynamodb.clock import RandomBytes
 from torii_dynamodb.errors import CorruptItem, ValidationError
 from torii_dynamodb.models import (
-    CeremonyKind,
-    Metadata,
     NewPasskeyChallenge,
     NewToken,
     PasskeyChallenge,
@@ -33,6 +31,9 @@ from torii_dynamodb.models import (
     VerifiedToken,
 )
 from torii_dynamodb.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import CeremonyKind, Metadata
 
 __all__ = [
     "bearer_item",

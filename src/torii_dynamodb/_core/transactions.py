@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -17,7 +17,9 @@ from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._rules import validation
 from torii_dynamodb.config import TABLES, DynamoDbConfig
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.models import NewUser, User
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import NewUser, User
 
 __all__ = ["MAX_ITEMS", "TransactionBuilder"]
 

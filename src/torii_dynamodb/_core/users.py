@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from torii_dynamodb import models
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading
@@ -17,6 +18,7 @@ from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
 from torii_dynamodb._rules.times import to_text
 from torii_dynamodb.clock import RandomBytes
+from torii_dynamodb.config import EMAIL_INDEX, SCHEMA_VERSION
 from torii_dynamodb.errors import (
     AlreadyExists,
     LastSignInMethod,
@@ -25,8 +27,10 @@ from torii_dynamodb.errors import (
     TooManyIdentities,
     ValidationError,
 )
-from torii_dynamodb.models import UNSET, Metadata, NewUser, Unset, User
-from torii_dynamodb.schema import EMAIL_INDEX, SCHEMA_VERSION
+from torii_dynamodb.models import UNSET, User
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import Metadata, NewUser, Unset
 
 __all__ = [
     "Change",
@@ -63,7 +67,7 @@ def new_user_model(new_user: NewUser, password_hash: str | None, now: datetime, 
 
     The session epoch starts at a random number, so that a new user under an old id revives no old session.
     """
-    validation.instance(new_user, "new_user", NewUser)
+    validation.instance(new_user, "new_user", models.NewUser)
     email = normalise_email(new_user.email)
     user_id = f"usr_{random(16).hex()}" if new_user.id is None else validation.user_id(new_user.id, "id")
     name = None if new_user.name is None else validation.text(new_user.name, "name", most=256)

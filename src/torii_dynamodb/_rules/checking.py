@@ -74,7 +74,7 @@ def check_policy(option: str, policy: object) -> None:
         ConfigurationError: It is not.
     """
     if policy is not None:
-        check_kind(option, policy, "torii_dynamodb.models.LockoutPolicy", "LockoutPolicy(...)")
+        check_kind(option, policy, "torii_dynamodb.models.attempts.LockoutPolicy", "LockoutPolicy(...)")
     try:
         validation.policy(cast("Any", policy))
     except ValidationError as error:

@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from torii_dynamodb import models
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.models import LockoutPolicy, Metadata, MetadataValue
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import LockoutPolicy, Metadata, MetadataValue
 
 __all__ = [
     "attempt_value",
@@ -232,8 +235,8 @@ def attempt_value(kind: str, value: object) -> str:
 def policy(value: LockoutPolicy | None) -> LockoutPolicy:
     """Check a lockout policy."""
     if value is None:
-        return LockoutPolicy()
-    instance(value, "policy", LockoutPolicy)
+        return models.LockoutPolicy()
+    instance(value, "policy", models.LockoutPolicy)
     integer(value.max_attempts, "policy.max_attempts", least=1, most=MAX_ATTEMPTS)
     for name, span, least in (
         ("window", value.window, timedelta(seconds=1)),

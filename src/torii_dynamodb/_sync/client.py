@@ -13,7 +13,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from torii_dynamodb._aws import proxy_to
-from torii_dynamodb._core import tables
 from torii_dynamodb._messages import Request, Transport
 from torii_dynamodb._sync.credentials import Signing
 from torii_dynamodb._sync.merging import ReadMerger
@@ -34,7 +33,6 @@ from torii_dynamodb._wire.records import make_record, read_capacity, tables_of
 from torii_dynamodb._wire.retry import Attempts, RetryPolicy, measured_skew
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, Throttled, ToriiError, Unavailable
-from torii_dynamodb.schema import schema_of
 
 if TYPE_CHECKING:
     from torii_dynamodb._wire.limits import RateLimits
@@ -259,6 +257,9 @@ class Client:
         """Return what is wrong with the keys of our tables, if DynamoDB refused because of that; otherwise ``None``."""
         if operation not in DATA_PLANE or not blames_keys(failure):
             return None
+        from torii_dynamodb._core import tables
+        from torii_dynamodb.schema import schema_of
+
         ours = {self.config.table_name(table): schema for table, schema in schema_of(self.config).items()}
         wrong: list[str] = []
         for name in tables_of(payload):

@@ -16,41 +16,40 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from torii_dynamodb.models import (
-    EMAIL_VERIFICATION,
-    UNSET,
-    AttemptKind,
-    AttemptResult,
-    CeremonyKind,
-    Factor,
-    FailedAttempt,
-    Listing,
-    LockoutPolicy,
-    LockoutStatus,
-    Metadata,
-    NewFactor,
-    NewOAuthAccount,
-    NewPasskey,
-    NewPasskeyChallenge,
-    NewSession,
-    NewToken,
-    NewUser,
-    OAuthAccount,
-    Page,
-    Passkey,
-    PasskeyChallenge,
-    PasswordCredentials,
-    PkceVerifier,
-    Session,
-    SignedIn,
-    Token,
-    Unset,
-    User,
-    VerifiedToken,
-)
+from torii_dynamodb.models import EMAIL_VERIFICATION, UNSET
 
 if TYPE_CHECKING:
     from torii_dynamodb.legacy import ImportedUser
+    from torii_dynamodb.models import (
+        AttemptKind,
+        AttemptResult,
+        CeremonyKind,
+        Factor,
+        FailedAttempt,
+        Listing,
+        LockoutPolicy,
+        LockoutStatus,
+        Metadata,
+        NewFactor,
+        NewOAuthAccount,
+        NewPasskey,
+        NewPasskeyChallenge,
+        NewSession,
+        NewToken,
+        NewUser,
+        OAuthAccount,
+        Page,
+        Passkey,
+        PasskeyChallenge,
+        PasswordCredentials,
+        PkceVerifier,
+        Session,
+        SignedIn,
+        Token,
+        Unset,
+        User,
+        VerifiedToken,
+    )
 
 __all__ = [
     "BruteForceStorage",

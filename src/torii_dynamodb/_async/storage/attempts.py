@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from torii_dynamodb import _core, models
 from torii_dynamodb._async.contract import AsyncBruteForceStorage
 from torii_dynamodb._async.storage.base import AsyncStorageBase
-from torii_dynamodb._core import attempts, reading, users
 from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core import reading, users
 from torii_dynamodb._core.keys import attempt_key, attempt_subject
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.times import to_text
 from torii_dynamodb._wire.errors import ConditionFailed
-from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, Listing, LockoutPolicy, LockoutStatus, User
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import (
+        AttemptKind,
+        AttemptResult,
+        FailedAttempt,
+        Listing,
+        LockoutPolicy,
+        LockoutStatus,
+        User,
+    )
 
 __all__ = ["AsyncAttempts"]
 
@@ -28,19 +40,21 @@ class AsyncAttempts(AsyncStorageBase, AsyncBruteForceStorage):
     async def acquire_attempt(
         self, kind: AttemptKind, value: str, *, purpose: str | None = None, policy: LockoutPolicy | None = None
     ) -> AttemptResult:
-        return await self._acquire(attempts.subject(kind, value, purpose), validation.policy(policy))
+        return await self._acquire(_core.attempts.subject(kind, value, purpose), validation.policy(policy))
 
     async def _acquire(self, subject: str, policy: LockoutPolicy) -> AttemptResult:
         if not policy.enabled:
-            return AttemptResult(allowed=True)
+            return models.AttemptResult(allowed=True)
         now = self._now()
-        attempt_id = attempts.new_attempt_id(now, self.config.random)
+        attempt_id = _core.attempts.new_attempt_id(now, self.config.random)
         try:
-            await self._client.call("UpdateItem", attempts.acquire(self._attempts, subject, attempt_id, policy, now))
+            await self._client.call(
+                "UpdateItem", _core.attempts.acquire(self._attempts, subject, attempt_id, policy, now)
+            )
         except ConditionFailed as refused:
-            if not attempts.holds(refused.item, attempt_id, policy):
-                return attempts.refusal(refused.item, policy, now)
-        return AttemptResult(allowed=True, attempt_id=attempt_id)
+            if not _core.attempts.holds(refused.item, attempt_id, policy):
+                return _core.attempts.refusal(refused.item, policy, now)
+        return models.AttemptResult(allowed=True, attempt_id=attempt_id)
 
     async def record_failed_attempt(
         self,
@@ -55,9 +69,9 @@ class AsyncAttempts(AsyncStorageBase, AsyncBruteForceStorage):
         if not checked.enabled and attempt_id == "":
             return
         now = self._now()
-        item = attempts.audit_item(
+        item = _core.attempts.audit_item(
             _login(email),
-            attempts.attempt_id(attempt_id),
+            _core.attempts.attempt_id(attempt_id),
             now,
             validation.ip_address(ip_address),
             validation.user_agent(user_agent),
@@ -69,7 +83,7 @@ class AsyncAttempts(AsyncStorageBase, AsyncBruteForceStorage):
         user_id = f"usr_{self.config.random(16).hex()}" if credentials is None else credentials.user_id
         user = await self._read_user(user_id, consistent=True)
         if user is not None and user.locked_at is not None and user.email == normalised:
-            item = attempts.keep(item, now) or item
+            item = _core.attempts.keep(item, now) or item
         # The key is unique to the attempt: an existing row is ours, and a lock may have changed it since the first try.
         with suppress(ConditionFailed):
             await self._client.call("PutItem", ex.put(self._attempts, item, "attribute_not_exists(#subject)"))
@@ -77,9 +91,9 @@ class AsyncAttempts(AsyncStorageBase, AsyncBruteForceStorage):
     async def get_lockout_status(self, email: str, *, policy: LockoutPolicy | None = None) -> LockoutStatus:
         checked, subject = validation.policy(policy), _login(email)
         if not checked.enabled:
-            return LockoutStatus(locked=False, attempts=0, retry_after=None)
+            return models.LockoutStatus(locked=False, attempts=0, retry_after=None)
         register = await self._get(self._attempts, attempt_key(subject), consistent=True)
-        return attempts.status(register, checked, self._now())
+        return _core.attempts.status(register, checked, self._now())
 
     async def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
         subject = _login(email)
@@ -87,35 +101,37 @@ class AsyncAttempts(AsyncStorageBase, AsyncBruteForceStorage):
             return
         if attempt_id is None:
             # A transaction, so that a retry does not delete attempts made after the first try was applied.
-            await self._transact({"Delete": attempts.clear(self._attempts, subject, None)})
+            await self._transact({"Delete": _core.attempts.clear(self._attempts, subject, None)})
             return
-        await self._clear(subject, attempts.attempt_id(attempt_id))
+        await self._clear(subject, _core.attempts.attempt_id(attempt_id))
 
     async def clear_attempt(
         self, kind: AttemptKind, value: str, *, attempt_id: str, purpose: str | None = None
     ) -> None:
-        subject = attempts.subject(kind, value, purpose)
+        subject = _core.attempts.subject(kind, value, purpose)
         if attempt_id != "":
-            await self._clear(subject, attempts.attempt_id(attempt_id))
+            await self._clear(subject, _core.attempts.attempt_id(attempt_id))
 
     async def _clear(self, subject: str, attempt_id: str) -> None:
         # Where the condition fails, others were made since, or it is cleared already.
         with suppress(ConditionFailed):
-            await self._client.call("DeleteItem", attempts.clear(self._attempts, subject, attempt_id))
+            await self._client.call("DeleteItem", _core.attempts.clear(self._attempts, subject, attempt_id))
 
     async def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
         validation.integer(limit, "limit", least=1, most=10_000)
         now = self._now()
-        query = attempts.audit(self._attempts, _login(email), consistent=self.config.consistent_reads, limit=limit)
-        rows = await self._query(query, keep=lambda row: attempts.is_kept(row, now), limit=limit)
-        return reading.listing(rows, attempts.read_audit)
+        query = _core.attempts.audit(
+            self._attempts, _login(email), consistent=self.config.consistent_reads, limit=limit
+        )
+        rows = await self._query(query, keep=lambda row: _core.attempts.is_kept(row, now), limit=limit)
+        return reading.listing(rows, _core.attempts.read_audit)
 
     async def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
         subject, end = _login(email), to_text(validation.moment(before, "before"))
         user = await self._holder(normalise_email(email).normalised)
         if user is not None and user.locked_at is not None:
             return 0
-        rows = await self._query(attempts.audit(self._attempts, subject, consistent=True, limit=None))
+        rows = await self._query(_core.attempts.audit(self._attempts, subject, consistent=True, limit=None))
         old = [row for row in rows if row.get("at", {}).get("S", end) < end]
         await self._client.batch_write(
             [(self._attempts, {"DeleteRequest": {"Key": attempt_key(subject, row["attempt"]["S"])}}) for row in old]
@@ -132,9 +148,9 @@ class AsyncAttempts(AsyncStorageBase, AsyncBruteForceStorage):
         user = await self._change_user(user_id, decide)
         if user is None:
             return None
-        rows = await self._query(attempts.audit(self._attempts, _login(user.email), consistent=True, limit=None))
+        rows = await self._query(_core.attempts.audit(self._attempts, _login(user.email), consistent=True, limit=None))
         now = self._now()
-        turned = [attempts.keep(row, now) if moment is not None else attempts.release(row) for row in rows]
+        turned = [_core.attempts.keep(row, now) if moment is not None else _core.attempts.release(row) for row in rows]
         await self._client.batch_write(
             [(self._attempts, {"PutRequest": {"Item": row}}) for row in turned if row is not None]
         )

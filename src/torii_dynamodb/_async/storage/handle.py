@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from torii_dynamodb._async.cache import AsyncCache, AsyncGuardedCache
+from torii_dynamodb import _core, models
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.primitives import BLOCKING, Background, gather, monotonic
 from torii_dynamodb._async.storage.attempts import AsyncAttempts
@@ -18,17 +19,16 @@ from torii_dynamodb._async.storage.passwords import AsyncPasswords
 from torii_dynamodb._async.storage.sessions import AsyncSessions
 from torii_dynamodb._async.storage.tokens import AsyncTokens
 from torii_dynamodb._async.storage.users import AsyncUsers
-from torii_dynamodb._async.tables import AsyncTables
-from torii_dynamodb._core import tables
-from torii_dynamodb._core.cache import CacheCounts
-from torii_dynamodb._core.tables import NOBODY
-from torii_dynamodb._core.transactions import TransactionBuilder
 from torii_dynamodb._rules import validation
-from torii_dynamodb._rules.checking import check_methods, check_twin
 from torii_dynamodb._wire.errors import TransactionCanceled
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, ToriiError, TransactionFailed
-from torii_dynamodb.models import Health
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.cache import AsyncCache, AsyncGuardedCache
+    from torii_dynamodb._core.cache import CacheCounts
+    from torii_dynamodb._core.transactions import TransactionBuilder
+    from torii_dynamodb.models import Health
 
 __all__ = ["AsyncDynamoDbHandle", "AsyncDynamoDbStorage"]
 
@@ -85,7 +85,9 @@ class AsyncDynamoDbHandle(
             ValidationError: Nothing was added, an item appears twice, there are more than 100 items, or one is in a
                 table of the library's own.
         """
-        builder = TransactionBuilder(self.config, allow_torii_tables=allow_torii_tables, layout=self._layout)
+        builder = _core.transactions.TransactionBuilder(
+            self.config, allow_torii_tables=allow_torii_tables, layout=self._layout
+        )
         build(builder)
         try:
             await self._client.call("TransactWriteItems", builder.payload())
@@ -105,7 +107,7 @@ class AsyncDynamoDbHandle(
         started = monotonic()
         probed: tuple[TableName, ...] = TABLES if self.config.layout == "tables" else ("users",)
         said = await gather(*(partial(self._probe, table) for table in probed))
-        return Health(
+        return models.Health(
             healthy=not any(said),
             latency=monotonic() - started,
             tables={table: message or "ok" for table, message in zip(self.config.tables, said, strict=True)},
@@ -114,7 +116,11 @@ class AsyncDynamoDbHandle(
 
     async def _probe(self, table: TableName) -> str:
         name = self.config.table_name(table) if self._layout is None else self._layout.name(table)
-        key = self._session_key(NOBODY, NOBODY) if table == "sessions" else tables.probe_key(table)
+        key = (
+            self._session_key(_core.tables.NOBODY, _core.tables.NOBODY)
+            if table == "sessions"
+            else _core.tables.probe_key(table)
+        )
         try:
             await self._get(name, key, consistent=True)
         except ToriiError as error:
@@ -184,8 +190,12 @@ class AsyncDynamoDbStorage:
         validation.instance(config, "config", DynamoDbConfig)
         if self._handle is not None:
             raise ConfigurationError("the storage is initialised already; close it first, or create another")
-        guarded = cache if cache is None or isinstance(cache, AsyncGuardedCache) else AsyncGuardedCache(cache)
-        if guarded is not None:
+        guarded: AsyncGuardedCache | None = None
+        if cache is not None:
+            from torii_dynamodb._async.cache import AsyncGuardedCache
+            from torii_dynamodb._rules.checking import check_methods, check_twin
+
+            guarded = cache if isinstance(cache, AsyncGuardedCache) else AsyncGuardedCache(cache)
             check_methods("cache", guarded.cache, ["get", "lease", "fill", "forget", "clear"], _CACHE)
             check_twin("cache", guarded.cache, "get", blocking=BLOCKING, wanted=_CACHE)
             if config.home_region is not None:
@@ -196,6 +206,8 @@ class AsyncDynamoDbStorage:
         client = AsyncClient(config.at_home())
         try:
             if config.create_tables:
+                from torii_dynamodb._async.tables import AsyncTables
+
                 await AsyncTables(client, config).ensure()
         except BaseException:
             await client.aclose()

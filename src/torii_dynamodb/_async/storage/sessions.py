@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.contract import AsyncSessionStorage
 from torii_dynamodb._async.primitives import both
@@ -14,7 +15,10 @@ from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import ParsedSecret, parse_session_token
 from torii_dynamodb._rules.times import epoch_seconds, to_text
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.models import Listing, NewSession, Session, SignedIn, User
+from torii_dynamodb.models import Listing
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import NewSession, Session, SignedIn, User
 
 __all__ = ["AsyncSessions"]
 

@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from torii_dynamodb import _core, models
 from torii_dynamodb._async.contract import AsyncUserStorage
 from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, no_such_user, old_item
-from torii_dynamodb._core import passwords, reading, users
+from torii_dynamodb._core import reading, users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import email_key, item_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._wire.errors import TransactionCanceled
 from torii_dynamodb.errors import AlreadyExists, CorruptItem, ValidationError, VersionConflict
-from torii_dynamodb.models import UNSET, Metadata, NewUser, Page, Unset, User
+from torii_dynamodb.models import UNSET, User
 
 if TYPE_CHECKING:
     from torii_dynamodb.legacy import ImportedUser
+    from torii_dynamodb.models import Metadata, NewUser, Unset
 
 __all__ = ["AsyncUsers"]
 
@@ -57,7 +59,7 @@ class AsyncUsers(AsyncStorageBase, AsyncUserStorage):
         return users.read(found[0]) if found else None
 
     async def get_or_create_user_by_email(self, email: str, *, name: str | None = None) -> tuple[User, bool]:
-        new_user = NewUser(email=email, name=name)
+        new_user = models.NewUser(email=email, name=name)
         users.new_user_model(new_user, None, self._now(), self.config.random)
         for _ in range(ROUNDS):
             user = await self.get_user_by_email(email, consistent=True)
@@ -88,10 +90,10 @@ class AsyncUsers(AsyncStorageBase, AsyncUserStorage):
             raise self._stale(refused)
         for _ in range(ROUNDS):
             claim = await self._get(self._identities, item_key(email_key(user.email)), consistent=True)
-            if claim is None or passwords.read_credentials(claim).password_version != user.password_version:
+            if claim is None or _core.passwords.read_credentials(claim).password_version != user.password_version:
                 current = await self._read_user(user.id, consistent=True)
                 raise no_such_user() if current is None else VersionConflict(_CONFLICT)
-            change = passwords.move_email(self._users, self._identities, user, after, claim)
+            change = _core.passwords.move_email(self._users, self._identities, user, after, claim)
             refused = await self._transact(*change.items)
             if refused is None:
                 return after
@@ -120,7 +122,7 @@ class AsyncUsers(AsyncStorageBase, AsyncUserStorage):
             if user.email != proved or user.is_email_verified:
                 return None
             users.check_epoch(user, epoch)
-            return passwords.prove_email(
+            return _core.passwords.prove_email(
                 self._users, self._identities, user, self._now(), remove_unproven=remove_unproven
             )
 
@@ -146,7 +148,7 @@ class AsyncUsers(AsyncStorageBase, AsyncUserStorage):
         items = await self._client.batch_get(keys, consistent=self._strong(consistent))
         return [None if item is None else users.read(item) for item in items]
 
-    async def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
+    async def list_users(self, *, limit: int = 100, cursor: str | None = None) -> models.Page[User]:
         validation.integer(limit, "limit", least=1, most=1000)
         start = None if cursor is None else item_key(validation.user_id(cursor, "cursor"))
         if start is not None and self._layout is not None:
@@ -164,4 +166,4 @@ class AsyncUsers(AsyncStorageBase, AsyncUserStorage):
             more = start is not None
         more = more or len(items) > limit
         found = reading.listing(items[:limit], users.read)
-        return Page(tuple(found), items[:limit][-1]["id"]["S"] if more else None, found.corrupt)
+        return models.Page(tuple(found), items[:limit][-1]["id"]["S"] if more else None, found.corrupt)

@@ -6,25 +6,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from torii_dynamodb import _core
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import passwords, sessions, tokens, users
+from torii_dynamodb._core import sessions, users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import email_key, item_key, token_key
-from torii_dynamodb._core.layout import FiveTables, layout_of
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
-from torii_dynamodb._sync.cache import CachedClient, GuardedCache
 from torii_dynamodb._sync.client import Client
-from torii_dynamodb._sync.laid_out import LaidOutClient
 from torii_dynamodb._sync.primitives import Background
 from torii_dynamodb._wire.errors import ConditionFailed, TransactionCanceled
 from torii_dynamodb._wire.facts import REASON_KINDS
 from torii_dynamodb.config import DynamoDbConfig, TableName
 from torii_dynamodb.errors import AlreadyExists, NotFound, RequestRejected, Unavailable
-from torii_dynamodb.models import PasswordCredentials, User, VerifiedToken
+
+if TYPE_CHECKING:
+    from torii_dynamodb._core.layout import Layout
+    from torii_dynamodb._sync.cache import CachedClient, GuardedCache
+    from torii_dynamodb._sync.laid_out import LaidOutClient
+    from torii_dynamodb.models import PasswordCredentials, User, VerifiedToken
 
 __all__ = ["ROUNDS", "StorageBase", "contended", "failed", "no_such_user", "old_item", "undecided"]
 
@@ -53,19 +56,22 @@ class StorageBase:
         self.tenant_name = tenant
         self._clients = client, local
         self._background = Background() if background is None else background
-        layout = layout_of(config, tenant)
-        if layout is None and cache is not None:
-            layout = FiveTables(config)
-        self._layout = layout
+        self._layout: Layout | None = None
         self._client: Client | LaidOutClient | CachedClient = client
         self._cache = cache
         self._cached: CachedClient | None = None
         # Session checks read here. With a home Region, this is the local Region and everything else goes to the home.
         self._local: Client | LaidOutClient | None = local
         name: Callable[[TableName], str] = config.table_name
-        if layout is not None:
+        if config.layout == "single" or tenant is not None or cache is not None:
+            from torii_dynamodb._core.layout import FiveTables, layout_of
+            from torii_dynamodb._sync.laid_out import LaidOutClient
+
+            self._layout = layout = layout_of(config, tenant) or FiveTables(config)
             self._client = laid_out = LaidOutClient(client, layout)
             if cache is not None:
+                from torii_dynamodb._sync.cache import CachedClient
+
                 self._client = self._cached = CachedClient(laid_out, cache, config, tenant, self._background)
             self._local = None if local is None else LaidOutClient(local, layout)
             name = layout.name
@@ -131,7 +137,7 @@ class StorageBase:
 
     def _credentials(self, normalised: str, *, consistent: bool = True) -> PasswordCredentials | None:
         item = self._get(self._identities, item_key(email_key(normalised)), consistent=consistent)
-        return None if item is None else passwords.read_credentials(item)
+        return None if item is None else _core.passwords.read_credentials(item)
 
     def _transact(self, *items: Mapping[str, Mapping[str, Any]]) -> TransactionCanceled | None:
         """Write all items or none.
@@ -308,22 +314,22 @@ class StorageBase:
         if parsed.user_id:
             keys.append((self._users, item_key(parsed.user_id)))
         item, *rest = self._client.batch_get(keys, consistent=True)
-        if not tokens.is_unused(item, self._now()):
+        if not _core.tokens.is_unused(item, self._now()):
             return None
         user = users.read(rest[0]) if rest and rest[0] is not None else None
-        return tokens.verified(item, parsed.user_id, user)
+        return _core.tokens.verified(item, parsed.user_id, user)
 
     def _consume(self, key: str, *, also: Mapping[str, str] | None = None) -> Item | None:
         """Use up a one-time item and return it; ``None`` if it is missing, expired or used."""
         write_id = self._write_id()
-        item = self._update(tokens.consume(self._tokens, key, write_id, self._now(), also, returns=True))
+        item = self._update(_core.tokens.consume(self._tokens, key, write_id, self._now(), also, returns=True))
         # If the condition failed, it may still be ours: used by an attempt whose response was lost, then expired.
         return item if item is not None and item.get("consumed_by") == {"S": write_id} else None
 
     def _store_once(self, item: Item, field: str) -> None:
         """Put a one-time item under a key that the caller chose."""
         try:
-            self._client.call("PutItem", tokens.put_new(self._tokens, item, self._now()))
+            self._client.call("PutItem", _core.tokens.put_new(self._tokens, item, self._now()))
         except ConditionFailed as refused:
             # A retry finds what its first attempt wrote.
             if refused.item is None or any(refused.item.get(name) != value for name, value in item.items()):

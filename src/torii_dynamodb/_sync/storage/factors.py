@@ -5,14 +5,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
-from torii_dynamodb._core import factors, reading, users
+from torii_dynamodb import _core, models
+from torii_dynamodb._core import reading, users
 from torii_dynamodb._core.keys import factor_key, item_key
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
 from torii_dynamodb._sync.contract import SecondFactorStorage
 from torii_dynamodb._sync.storage.base import StorageBase, no_such_user
-from torii_dynamodb.models import Factor, Listing, NewFactor, User
+from torii_dynamodb.models import Listing
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import Factor, NewFactor, User
 
 __all__ = ["Factors"]
 
@@ -23,10 +28,10 @@ class Factors(StorageBase, SecondFactorStorage):
     def add_factor(
         self, new_factor: NewFactor, *, session_epoch: int | None = None, only_first: bool = False
     ) -> Factor:
-        checked = factors.checked(new_factor)
+        checked = _core.factors.checked(new_factor)
         epoch = validation.session_epoch(session_epoch)
         first = validation.flag(only_first, "only_first")
-        factor = Factor(
+        factor = models.Factor(
             user_id=checked.user_id,
             id=checked.id,
             kind="totp",
@@ -39,32 +44,32 @@ class Factors(StorageBase, SecondFactorStorage):
 
         def decide(user: User) -> Change | None:
             users.check_epoch(user, epoch)
-            return factors.addition(self._users, self._identities, user, factor, self._now(), only_first=first)
+            return _core.factors.addition(self._users, self._identities, user, factor, self._now(), only_first=first)
 
         if self._change_user(checked.user_id, decide) is None:
             raise no_such_user()
         return factor
 
     def get_factor(self, user_id: str, factor_id: str) -> Factor | None:
-        key = factor_key(validation.user_id(user_id), factors.factor_name(factor_id))
+        key = factor_key(validation.user_id(user_id), _core.factors.factor_name(factor_id))
         item = self._get(self._identities, item_key(key), consistent=True)
-        return None if item is None else factors.read(item)
+        return None if item is None else _core.factors.read(item)
 
     def list_factors_for_user(self, user_id: str, *, user: User | None = None) -> Listing[Factor]:
         validation.user_id(user_id)
-        factors.check_user(user, user_id)
+        _core.factors.check_user(user, user_id)
         if user is None:
             user = self._read_user(user_id, consistent=True)
         keys = [] if user is None else users.factor_keys(user)
         if not keys:
             return Listing()
         items = self._client.batch_get([(self._identities, item_key(key)) for key in keys], consistent=True)
-        found = reading.listing((item for item in items if item is not None), factors.read)
+        found = reading.listing((item for item in items if item is not None), _core.factors.read)
         found.sort(key=lambda factor: (factor.kind, factor.created_at, factor.id))
         return found
 
     def remove_factor(self, user_id: str, factor_id: str, *, session_epoch: int | None = None) -> bool:
-        name = factors.factor_name(factor_id)
+        name = _core.factors.factor_name(factor_id)
         return self._remove(user_id, lambda _: [name], session_epoch)
 
     def remove_factors_for_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
@@ -72,15 +77,19 @@ class Factors(StorageBase, SecondFactorStorage):
 
     def use_passkeys_as_factor(self, user_id: str, enabled: bool, *, session_epoch: int | None = None) -> bool:
         if not validation.flag(enabled, "enabled"):
-            return self._remove(user_id, lambda _: [factors.PASSKEY], session_epoch)
-        return self._change(user_id, session_epoch, lambda user: factors.with_passkeys(self._users, user, self._now()))
+            return self._remove(user_id, lambda _: [_core.factors.PASSKEY], session_epoch)
+        return self._change(
+            user_id, session_epoch, lambda user: _core.factors.with_passkeys(self._users, user, self._now())
+        )
 
     def _remove(self, user_id: str, names: Callable[[User], Sequence[str]], session_epoch: int | None) -> bool:
         serial = self._write_id()
         return self._change(
             user_id,
             session_epoch,
-            lambda user: factors.removal(self._users, self._identities, user, names(user), self._now(), serial=serial),
+            lambda user: _core.factors.removal(
+                self._users, self._identities, user, names(user), self._now(), serial=serial
+            ),
         )
 
     def _change(self, user_id: str, session_epoch: int | None, change: Callable[[User], Change | None]) -> bool:
@@ -98,24 +107,26 @@ class Factors(StorageBase, SecondFactorStorage):
         return self._change_user(user_id, decide) is not None and changed
 
     def accept_totp_step(self, user_id: str, factor_id: str, step: int) -> bool:
-        name, write_id = factors.factor_name(factor_id), self._write_id()
+        name, write_id = _core.factors.factor_name(factor_id), self._write_id()
         checked = validation.integer(step, "step", least=0, most=2**53)
-        body = factors.accept(self._identities, validation.user_id(user_id), name, checked, write_id, self._now())
-        return factors.was_used_by(self._update(body), write_id)
+        body = _core.factors.accept(self._identities, validation.user_id(user_id), name, checked, write_id, self._now())
+        return _core.factors.was_used_by(self._update(body), write_id)
 
     def use_recovery_code(self, user_id: str, mark: str) -> bool:
         write_id = self._write_id()
         checked = validation.text(mark, "mark", most=128)
-        body = factors.use_recovery_code(self._identities, validation.user_id(user_id), checked, write_id, self._now())
-        return factors.was_used_by(self._update(body), write_id)
+        body = _core.factors.use_recovery_code(
+            self._identities, validation.user_id(user_id), checked, write_id, self._now()
+        )
+        return _core.factors.was_used_by(self._update(body), write_id)
 
     def set_recovery_codes(self, user_id: str, marks: Collection[str], *, session_epoch: int | None = None) -> User:
-        checked = factors.check_marks(marks)
+        checked = _core.factors.check_marks(marks)
         epoch = validation.session_epoch(session_epoch)
 
         def decide(user: User) -> Change:
             users.check_epoch(user, epoch)
-            return factors.recovery(self._users, self._identities, user, checked, self._now())
+            return _core.factors.recovery(self._users, self._identities, user, checked, self._now())
 
         user = self._change_user(validation.user_id(user_id), decide)
         if user is None:
@@ -123,6 +134,6 @@ class Factors(StorageBase, SecondFactorStorage):
         return user
 
     def reseal_factor(self, factor: Factor, secret: bytes) -> bool:
-        validation.instance(factor, "factor", Factor)
-        body = factors.reseal(self._identities, factor, validation.binary(secret, "secret", most=4096))
+        validation.instance(factor, "factor", models.Factor)
+        body = _core.factors.reseal(self._identities, factor, validation.binary(secret, "secret", most=4096))
         return self._transact({"Update": body}) is None

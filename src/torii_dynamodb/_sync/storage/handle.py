@@ -8,14 +8,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from torii_dynamodb._core import tables
-from torii_dynamodb._core.cache import CacheCounts
-from torii_dynamodb._core.tables import NOBODY
-from torii_dynamodb._core.transactions import TransactionBuilder
+from torii_dynamodb import _core, models
 from torii_dynamodb._rules import validation
-from torii_dynamodb._rules.checking import check_methods, check_twin
-from torii_dynamodb._sync.cache import Cache, GuardedCache
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import BLOCKING, Background, gather, monotonic
 from torii_dynamodb._sync.storage.attempts import Attempts
@@ -26,11 +22,15 @@ from torii_dynamodb._sync.storage.passwords import Passwords
 from torii_dynamodb._sync.storage.sessions import Sessions
 from torii_dynamodb._sync.storage.tokens import Tokens
 from torii_dynamodb._sync.storage.users import Users
-from torii_dynamodb._sync.tables import Tables
 from torii_dynamodb._wire.errors import TransactionCanceled
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, ToriiError, TransactionFailed
-from torii_dynamodb.models import Health
+
+if TYPE_CHECKING:
+    from torii_dynamodb._core.cache import CacheCounts
+    from torii_dynamodb._core.transactions import TransactionBuilder
+    from torii_dynamodb._sync.cache import Cache, GuardedCache
+    from torii_dynamodb.models import Health
 
 __all__ = ["DynamoDbHandle", "DynamoDbStorage"]
 
@@ -85,7 +85,9 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factor
             ValidationError: Nothing was added, an item appears twice, there are more than 100 items, or one is in a
                 table of the library's own.
         """
-        builder = TransactionBuilder(self.config, allow_torii_tables=allow_torii_tables, layout=self._layout)
+        builder = _core.transactions.TransactionBuilder(
+            self.config, allow_torii_tables=allow_torii_tables, layout=self._layout
+        )
         build(builder)
         try:
             self._client.call("TransactWriteItems", builder.payload())
@@ -105,7 +107,7 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factor
         started = monotonic()
         probed: tuple[TableName, ...] = TABLES if self.config.layout == "tables" else ("users",)
         said = gather(*(partial(self._probe, table) for table in probed))
-        return Health(
+        return models.Health(
             healthy=not any(said),
             latency=monotonic() - started,
             tables={table: message or "ok" for table, message in zip(self.config.tables, said, strict=True)},
@@ -114,7 +116,11 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factor
 
     def _probe(self, table: TableName) -> str:
         name = self.config.table_name(table) if self._layout is None else self._layout.name(table)
-        key = self._session_key(NOBODY, NOBODY) if table == "sessions" else tables.probe_key(table)
+        key = (
+            self._session_key(_core.tables.NOBODY, _core.tables.NOBODY)
+            if table == "sessions"
+            else _core.tables.probe_key(table)
+        )
         try:
             self._get(name, key, consistent=True)
         except ToriiError as error:
@@ -182,8 +188,12 @@ class DynamoDbStorage:
         validation.instance(config, "config", DynamoDbConfig)
         if self._handle is not None:
             raise ConfigurationError("the storage is initialised already; close it first, or create another")
-        guarded = cache if cache is None or isinstance(cache, GuardedCache) else GuardedCache(cache)
-        if guarded is not None:
+        guarded: GuardedCache | None = None
+        if cache is not None:
+            from torii_dynamodb._rules.checking import check_methods, check_twin
+            from torii_dynamodb._sync.cache import GuardedCache
+
+            guarded = cache if isinstance(cache, GuardedCache) else GuardedCache(cache)
             check_methods("cache", guarded.cache, ["get", "lease", "fill", "forget", "clear"], _CACHE)
             check_twin("cache", guarded.cache, "get", blocking=BLOCKING, wanted=_CACHE)
             if config.home_region is not None:
@@ -194,6 +204,8 @@ class DynamoDbStorage:
         client = Client(config.at_home())
         try:
             if config.create_tables:
+                from torii_dynamodb._sync.tables import Tables
+
                 Tables(client, config).ensure()
         except BaseException:
             client.close()

@@ -5,25 +5,29 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from torii_dynamodb import _core
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import oauth, reading, tokens, users
+from torii_dynamodb._core import reading, users
 from torii_dynamodb._core.keys import OAUTH, item_key, oauth_key, pkce_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._sync.contract import OAuthStorage
 from torii_dynamodb._sync.storage.base import ROUNDS, StorageBase, contended, failed, old_item, undecided
 from torii_dynamodb.errors import VersionConflict
-from torii_dynamodb.models import (
-    UNSET,
-    Listing,
-    Metadata,
-    NewOAuthAccount,
-    NewUser,
-    OAuthAccount,
-    PkceVerifier,
-    Unset,
-    User,
-)
+from torii_dynamodb.models import UNSET
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import (
+        Listing,
+        Metadata,
+        NewOAuthAccount,
+        NewUser,
+        OAuthAccount,
+        PkceVerifier,
+        Unset,
+        User,
+    )
 
 __all__ = ["OAuth"]
 
@@ -33,10 +37,10 @@ class OAuth(StorageBase, OAuthStorage):
 
     def create_oauth_account(self, new_user: NewUser, account: NewOAuthAccount) -> tuple[User, OAuthAccount]:
         now = self._now()
-        checked = oauth.checked(account)
+        checked = _core.oauth.checked(account)
         plain = users.new_user_model(new_user, None, now, self.config.random)
-        model = oauth.account_model(checked, plain.id, now)
-        item = oauth.to_item(model)
+        model = _core.oauth.account_model(checked, plain.id, now)
+        item = _core.oauth.to_item(model)
         user = users.with_identity(plain, item["id"]["S"])
         refused = self._transact(
             *users.creation(self._users, self._identities, user, None),
@@ -48,7 +52,7 @@ class OAuth(StorageBase, OAuthStorage):
         if undecided(refused, 2):
             held = self._get(self._identities, item_key(item["id"]["S"]), consistent=True)
         if held is not None and users.is_held_by(held, user.id):
-            return self._existing_user(user, refused), oauth.read(held)
+            return self._existing_user(user, refused), _core.oauth.read(held)
         if failed(refused, 2) or held is not None:
             raise users.taken("oauth_account", refused.request_id) from refused.strip()
         raise users.taken("user" if failed(refused, 0) else "email", refused.request_id) from refused.strip()
@@ -56,23 +60,23 @@ class OAuth(StorageBase, OAuthStorage):
     def link_oauth_account(
         self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None, joining: bool = False
     ) -> OAuthAccount:
-        model = oauth.account_model(oauth.checked(account), validation.user_id(user_id), self._now())
+        model = _core.oauth.account_model(_core.oauth.checked(account), validation.user_id(user_id), self._now())
         held = self._add_identity(
             user_id,
-            oauth.to_item(model),
+            _core.oauth.to_item(model),
             "oauth_account",
             session_epoch=session_epoch,
             provider=model.provider,
             joining=validation.flag(joining, "joining"),
         )
-        return oauth.read(held)
+        return _core.oauth.read(held)
 
     def get_oauth_account_by_provider_and_subject(
         self, provider: str, subject: str, *, consistent: bool | None = None
     ) -> OAuthAccount | None:
         identity = _identity(provider, subject)
         item = self._get(self._identities, item_key(identity), consistent=self._strong(consistent))
-        return None if item is None else oauth.read(item)
+        return None if item is None else _core.oauth.read(item)
 
     def get_user_by_provider_and_subject(
         self, provider: str, subject: str, *, consistent: bool | None = None
@@ -81,12 +85,12 @@ class OAuth(StorageBase, OAuthStorage):
         item = self._get(self._identities, item_key(identity), consistent=strong)
         if item is None:
             return None
-        user = self._read_user(oauth.read(item).user_id, consistent=strong)
+        user = self._read_user(_core.oauth.read(item).user_id, consistent=strong)
         return user if user is not None and identity in user.identities else None
 
     def list_oauth_accounts_for_user(self, user_id: str) -> Listing[OAuthAccount]:
         items = self._list_identities(validation.user_id(user_id), OAUTH)
-        found = reading.listing(items, oauth.read)
+        found = reading.listing(items, _core.oauth.read)
         found.sort(key=lambda account: (account.created_at, account.provider, account.subject))
         return found
 
@@ -106,17 +110,17 @@ class OAuth(StorageBase, OAuthStorage):
         expected: Metadata | Unset = UNSET
         if expected_tokens is not UNSET:
             expected = validation.metadata(expected_tokens, "expected_tokens")
-        fields = oauth.checked_changes(email=email, profile=profile, tokens=tokens)
+        fields = _core.oauth.checked_changes(email=email, profile=profile, tokens=tokens)
         for _ in range(ROUNDS):
             item = self._get(self._identities, item_key(identity), consistent=True)
             if item is None or not users.is_held_by(item, user_id):
                 return None
-            before = oauth.read(item)
-            if not oauth.expects(before, expected):
+            before = _core.oauth.read(item)
+            if not _core.oauth.expects(before, expected):
                 raise VersionConflict("the account's tokens have changed; read them again")
             # The write is conditional on the item as read, including its tokens.
-            after = oauth.changed(before, self._now(), fields)
-            if self._transact(oauth.write_if_unchanged(self._identities, item, after)) is None:
+            after = _core.oauth.changed(before, self._now(), fields)
+            if self._transact(_core.oauth.write_if_unchanged(self._identities, item, after)) is None:
                 return after
         raise contended("account")
 
@@ -141,17 +145,21 @@ class OAuth(StorageBase, OAuthStorage):
     def store_pkce_verifier(
         self, state: str, verifier: str, *, expires_at: datetime, metadata: Metadata | None = None
     ) -> None:
-        item = tokens.pkce_item(state, verifier, expires_at, metadata, self._now(), self.config.random)
+        item = _core.tokens.pkce_item(state, verifier, expires_at, metadata, self._now(), self.config.random)
         self._store_once(item, "state")
 
     def get_pkce_verifier(self, state: str) -> PkceVerifier | None:
         key = item_key(pkce_key(validation.text(state, "state", most=512)))
         item = self._get(self._tokens, key, consistent=True)
-        return tokens.read_pkce(item, state) if item is not None and tokens.is_unused(item, self._now()) else None
+        return (
+            _core.tokens.read_pkce(item, state)
+            if item is not None and _core.tokens.is_unused(item, self._now())
+            else None
+        )
 
     def consume_pkce_verifier(self, state: str) -> PkceVerifier | None:
         item = self._consume(pkce_key(validation.text(state, "state", most=512)))
-        return None if item is None else tokens.read_pkce(item, state)
+        return None if item is None else _core.tokens.read_pkce(item, state)
 
 
 def _identity(provider: str, subject: str) -> str:

@@ -5,17 +5,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from torii_dynamodb._core import passwords, users
+from torii_dynamodb import _core
+from torii_dynamodb._core import users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import email_key, item_key
-from torii_dynamodb._core.tokens import consume
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
 from torii_dynamodb._sync.contract import EmailPasswordStorage
 from torii_dynamodb._sync.storage.base import ROUNDS, StorageBase, contended, failed, no_such_user, old_item
-from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
+from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import PasswordCredentials, Unset, User
 
 __all__ = ["Passwords"]
 
@@ -34,15 +38,17 @@ class Passwords(StorageBase, EmailPasswordStorage):
     ) -> User:
         validation.user_id(user_id)
         validation.password_hash(password_hash)
-        passwords.check_set_arguments(user_id, expected_version, user)
+        _core.passwords.check_set_arguments(user_id, expected_version, user)
         epoch = validation.session_epoch(session_epoch)
         version = self._write_id()
 
         def decide(user: User) -> Change:
             # Like every change of a user, it is written only if the epoch is still the one checked here.
             users.check_epoch(user, epoch)
-            passwords.check_expected(user, expected_version)
-            return passwords.set_password(self._users, self._identities, user, password_hash, version, self._now())
+            _core.passwords.check_expected(user, expected_version)
+            return _core.passwords.set_password(
+                self._users, self._identities, user, password_hash, version, self._now()
+            )
 
         after = self._change_user(user_id, decide, user)
         if after is None:
@@ -51,7 +57,7 @@ class Passwords(StorageBase, EmailPasswordStorage):
         return after
 
     def rehash_password(self, user_id: str, *, email: str, old_hash: str, new_hash: str) -> bool:
-        body = passwords.rehash(
+        body = _core.passwords.rehash(
             self._identities,
             validation.user_id(user_id),
             normalise_email(email).normalised,
@@ -86,7 +92,7 @@ class Passwords(StorageBase, EmailPasswordStorage):
                 return None
             if not users.has_other_way(user, (), password=False, allow_verified_email=allow_verified_email):
                 raise users.last_sign_in_method("the password")
-            return passwords.remove_password(self._users, self._identities, user, self._now())
+            return _core.passwords.remove_password(self._users, self._identities, user, self._now())
 
         if self._change_user(user_id, decide) is None:
             raise no_such_user()
@@ -99,7 +105,7 @@ class Passwords(StorageBase, EmailPasswordStorage):
         version = self._write_id()
 
         def decide(user: User, _: Item | None) -> Change:
-            return passwords.reset(self._users, self._identities, user, password_hash, version, self._now())
+            return _core.passwords.reset(self._users, self._identities, user, password_hash, version, self._now())
 
         return self._complete(token, PASSWORD_RESET, decide)
 
@@ -113,12 +119,12 @@ class Passwords(StorageBase, EmailPasswordStorage):
         password_hash: str | None = None,
     ) -> User | None:
         validation.purpose(purpose)
-        passwords.check_proof_arguments(keep, password_hash)
+        _core.passwords.check_proof_arguments(keep, password_hash)
         email = None if new_email is None else normalise_email(new_email, field="new_email")
         version = self._write_id()
 
         def decide(user: User, claim: Item | None) -> Change | None:
-            return passwords.complete_proof(
+            return _core.passwords.complete_proof(
                 self._users,
                 self._identities,
                 user,
@@ -162,7 +168,7 @@ class Passwords(StorageBase, EmailPasswordStorage):
             change = decide(user, claim)
             if change is None:
                 return None
-            used = {"Update": consume(self._tokens, held.token.id, write_id, self._now())}
+            used = {"Update": _core.tokens.consume(self._tokens, held.token.id, write_id, self._now())}
             refused = self._transact(used, *change.items)
             if refused is None:
                 if change.user.session_epoch != user.session_epoch:

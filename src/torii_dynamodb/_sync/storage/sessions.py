@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading, sessions, users
@@ -16,7 +17,10 @@ from torii_dynamodb._sync.contract import SessionStorage
 from torii_dynamodb._sync.primitives import both
 from torii_dynamodb._sync.storage.base import StorageBase, no_such_user
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.models import Listing, NewSession, Session, SignedIn, User
+from torii_dynamodb.models import Listing
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import NewSession, Session, SignedIn, User
 
 __all__ = ["Sessions"]
 

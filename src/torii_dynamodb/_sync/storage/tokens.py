@@ -5,17 +5,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from torii_dynamodb import _core
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import tokens, users
+from torii_dynamodb._core import users
 from torii_dynamodb._core.keys import code_key, item_key, token_key
-from torii_dynamodb._rules import typed_codes, validation
+from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb._sync.contract import TokenStorage
 from torii_dynamodb._sync.primitives import both
 from torii_dynamodb._sync.storage.base import StorageBase, no_such_user
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
+from torii_dynamodb.models import User
+
+if TYPE_CHECKING:
+    from torii_dynamodb.models import NewToken, Token, VerifiedToken
 
 __all__ = ["Tokens"]
 
@@ -25,25 +30,25 @@ class Tokens(StorageBase, TokenStorage):
 
     def create_token(self, new_token: NewToken, *, user: User | None = None) -> Token:
         now = self._now()
-        checked = tokens.checked_token(new_token, user, now)
+        checked = _core.tokens.checked_token(new_token, user, now)
         if checked.user_id is not None and checked.revoke_earlier:
             return self._replace_tokens(checked, checked.user_id, user)
         if checked.user_id is not None and user is None:
             user = self._read_user(checked.user_id, consistent=True)
             if user is None:
                 raise no_such_user()
-        token = tokens.issue(checked, user, now, self.config.random)
+        token = _core.tokens.issue(checked, user, now, self.config.random)
         # No condition is needed: the key is the hash of a new random secret, so a retry writes the same item again.
-        self._client.call("PutItem", ex.put(self._tokens, tokens.bearer_item(token, user)))
+        self._client.call("PutItem", ex.put(self._tokens, _core.tokens.bearer_item(token, user)))
         return token
 
     def _replace_tokens(self, checked: NewToken, user_id: str, user: User | None) -> Token:
-        token = tokens.issue(checked, None, self._now(), self.config.random)
-        serial = tokens.serial_for(token)
+        token = _core.tokens.issue(checked, None, self._now(), self.config.random)
+        serial = _core.tokens.serial_for(token)
 
         def decide(user: User) -> users.Change:
-            change = tokens.set_serial(self._users, user, checked.purpose, serial, self._now())
-            item = tokens.bearer_item(replace(token, email=user.email), change.user)
+            change = _core.tokens.set_serial(self._users, user, checked.purpose, serial, self._now())
+            item = _core.tokens.bearer_item(replace(token, email=user.email), change.user)
             return users.Change(change.user, (*change.items, {"Put": ex.put(self._tokens, item)}))
 
         after = self._change_user(user_id, decide, user)
@@ -58,10 +63,10 @@ class Tokens(StorageBase, TokenStorage):
             return None
         key = token_key(purpose, parsed.digest)
         if not parsed.user_id:
-            return tokens.verified(self._consume(key), "", None)
+            return _core.tokens.verified(self._consume(key), "", None)
         user_id = parsed.user_id
         item, user = both(lambda: self._consume(key), lambda: self._read_user(user_id, consistent=True))
-        return tokens.verified(item, user_id, user)
+        return _core.tokens.verified(item, user_id, user)
 
     def check_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
         return self._held_token(token, validation.purpose(purpose))
@@ -69,18 +74,18 @@ class Tokens(StorageBase, TokenStorage):
     def get_latest_token(self, user_id: str, *, purpose: str, user: User | None = None) -> Token | None:
         validation.purpose(purpose)
         holder = self._issued_to(user_id, user)
-        key = None if holder is None else tokens.latest_id(holder, purpose)
+        key = None if holder is None else _core.tokens.latest_id(holder, purpose)
         if key is None:
             return None
         item = self._get(self._tokens, item_key(key), consistent=True)
-        found = tokens.verified(item, user_id, holder) if tokens.is_unused(item, self._now()) else None
+        found = _core.tokens.verified(item, user_id, holder) if _core.tokens.is_unused(item, self._now()) else None
         return None if found is None else found.token
 
     def revoke_latest_token(self, user_id: str, *, purpose: str) -> bool:
         validation.purpose(purpose)
         user = self._issued_to(user_id, None)
-        key = None if user is None else tokens.latest_id(user, purpose)
-        return key is not None and tokens.verified(self._consume(key), user_id, user) is not None
+        key = None if user is None else _core.tokens.latest_id(user, purpose)
+        return key is not None and _core.tokens.verified(self._consume(key), user_id, user) is not None
 
     def _issued_to(self, user_id: str, user: User | None) -> User | None:
         validation.user_id(user_id)
@@ -93,32 +98,34 @@ class Tokens(StorageBase, TokenStorage):
 
     def create_code(self, new_token: NewToken, code: str, *, user: User | None = None) -> Token:
         now = self._now()
-        checked = tokens.checked_token(new_token, user, now)
-        digits = tokens.check_code(code)
+        checked = _core.tokens.checked_token(new_token, user, now)
+        digits = _core.tokens.check_code(code)
         if user is None and checked.user_id is not None:
             user = self._read_user(checked.user_id, consistent=True)
             if user is None:
                 raise no_such_user()
-        token = tokens.issue_code(checked, user, now, self.config.random)
-        self._client.call("PutItem", ex.put(self._tokens, tokens.code_item(token, user, digits)))
+        token = _core.tokens.issue_code(checked, user, now, self.config.random)
+        self._client.call("PutItem", ex.put(self._tokens, _core.tokens.code_item(token, user, digits)))
         return token
 
     def try_code(self, token: str, code: str, *, purpose: str) -> VerifiedToken | None:
         validation.purpose(purpose)
         parsed = parse_one_time_token(validation.token_argument(token))
+        from torii_dynamodb._rules import typed_codes
+
         digits = typed_codes.typed(code)
         if parsed is None or digits is None:
             return None
         key = code_key(parsed.digest)
         attempt = f"{self._write_id()}.{typed_codes.mark(token, digits)}"
-        body = tokens.try_code(self._tokens, key, purpose, attempt, self._now())
+        body = _core.tokens.try_code(self._tokens, key, purpose, attempt, self._now())
         # If the condition failed, a retry finds its first try; all others were refused.
         item = self._update(body)
-        if item is None or not tokens.code_passes(item, attempt):
+        if item is None or not _core.tokens.code_passes(item, attempt):
             return None
-        user_id = tokens.read(item).user_id
+        user_id = _core.tokens.read(item).user_id
         user = None if user_id is None else self._read_user(user_id, consistent=True)
-        return tokens.verified(item, user_id or "", user)
+        return _core.tokens.verified(item, user_id or "", user)
 
     def cleanup_expired_tokens(self) -> int:
         return 0
