@@ -49,13 +49,12 @@ on a busy machine."""
 
 def main() -> int:
     options = _options()
-    results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     logging.getLogger("torii_dynamodb").setLevel(logging.ERROR)  # each part creates tables, which the log would tell
-    failed: list[str] = []
+    found, failed = ({}, []) if options.report else _measure(options)
+    results: dict[str, Any] = {}
+    if RESULTS.exists() and not options.quick:
+        results = json.loads(RESULTS.read_text(encoding="utf-8"))
     if not options.report:
-        found, failed = _measure(options)
-        if options.quick:
-            results = {}
         results["versions"] = results.get("versions", {}) | versions()
         results["engine"] = f"Dynoxide {DYNOXIDE_VERSION}, in memory, a process of its own"
         results["parts"] = results.get("parts", {}) | found

@@ -44,7 +44,7 @@ IMPORTS = {
 
 def measure(bench: Bench) -> dict[str, Any]:
     """Measure both, interleaved: every contestant is started once in a round."""
-    spawns = bench.rounds(15)
+    spawns = bench.rounds(11)
     return {"starts": _starts(bench, spawns), "imports": _imports(spawns)}
 
 

@@ -16,6 +16,9 @@ TITLE = "Flows"
 ENVIRONMENTS = tuple(dict.fromkeys(one.environment for one in CONTESTANTS if one.script))
 
 CONCURRENCY = (1, 16, 64)
+_OFTEN = ("check", "register")
+"""The flows that are measured at each concurrency; the others are at 16."""
+
 FLOOR = "floor"
 
 LABELS = {
@@ -61,7 +64,7 @@ def measure(bench: Bench) -> list[dict[str, Any]]:
     with stage.contestants(bench, [one.key for one in CONTESTANTS if one.script]) as (_, workers):
         for flow in FLOWS:
             taking_part = [key for key, worker in workers.items() if flow in worker.flows]
-            for concurrency in CONCURRENCY:
+            for concurrency in CONCURRENCY if flow in _OFTEN else (16,):
                 began = time.monotonic()
                 found += _cell(workers, bench, flow, concurrency, taking_part)
                 bench.say(f"  {LABELS[flow]} at {concurrency}: {time.monotonic() - began:.0f} s")
@@ -81,7 +84,7 @@ def _cell(
         most = _MOST.get(flow_of[key], 6000)
         sizes[key] = operations_for(bench.window, 1 / tried["per_second"], concurrency, most)
     rounds: dict[str, list[dict[str, Any]]] = {key: [] for key in names}
-    for number in range(bench.rounds(9 if flow == "check" else 5)):
+    for number in range(bench.rounds(7 if flow == "check" else 5)):
         for key in turns(names, number):
             rounds[key].append(
                 workers[key].tell("run", flow=flow_of[key], concurrency=concurrency, operations=sizes[key])

@@ -182,7 +182,7 @@ def measure(bench: Bench) -> dict[str, Any]:
             bench.say(f"  {FLOWS[flow]}")
             tried = {name: _run(worlds[name], flow, _USERS)[2] for name in VARIANTS}
             operations = operations_for(bench.window, median(tried.values()) / _USERS, 1, _MOST)
-            for number in range(bench.rounds(15)):
+            for number in range(bench.rounds(7)):
                 for name in turns(list(VARIANTS), number):
                     cpu, middle, _ = _run(worlds[name], flow, operations)
                     variants[name]["cpu_us"].append(round(cpu / operations * 1e6, 2))

@@ -62,8 +62,8 @@ def _cell(workers: Mapping[str, Worker], keys: Sequence[str], bench: Bench, conc
     sizes: dict[str, int] = {}
     for key in keys:
         tried = workers[key].tell("run", flow="check", concurrency=concurrency, operations=max(concurrency * 4, 32))
-        sizes[key] = operations_for(bench.window * 2, 1 / tried["per_second"], concurrency, 20_000)
-    for number in range(bench.rounds(5)):
+        sizes[key] = operations_for(bench.window, 1 / tried["per_second"], concurrency, 20_000)
+    for number in range(bench.rounds(4)):
         for key in turns(keys, number):
             rounds[key].append(workers[key].tell("run", flow="check", concurrency=concurrency, operations=sizes[key]))
     return [{"client": key, **{name: [one[name] for one in rounds[key]] for name in _FIGURES}} for key in keys]

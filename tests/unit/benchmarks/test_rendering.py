@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,10 +11,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from benchmarks.harness import cold, flows, layouts, round_trips
 from benchmarks.harness.chart import Bar, bars, grid
+from benchmarks.harness.contestants import ROOT
 from benchmarks.harness.figures import Spread
 from benchmarks.harness.pages import anchor, write
 from benchmarks.harness.parts import Target, digits, shown, table
-from benchmarks.run import PARTS
+from benchmarks.run import PARTS, RESULTS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -92,6 +94,15 @@ def test_the_pages_hold_ratios_in_units_of_the_floor(tmp_path: Path) -> None:
     for path in written:
         if path.suffix == ".svg":
             assert f"../{path.relative_to(tmp_path).as_posix()}" in page
+
+
+def test_the_pages_in_the_documentation_are_made_from_the_results(tmp_path: Path) -> None:
+    """Nobody edits them by hand, and every part can still read what it measured."""
+    measured = json.loads(RESULTS.read_text(encoding="utf-8"))
+    for path in write(PARTS, measured, tmp_path):
+        name = path.relative_to(tmp_path)
+        made = path.read_text(encoding="utf-8")
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == made, "run: python benchmarks/run.py --report"
 
 
 def test_pages_without_some_parts_are_made_from_the_rest(tmp_path: Path) -> None:
