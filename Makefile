@@ -20,7 +20,7 @@ BENCH_ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$p; break; fi; done)
 
-.PHONY: help demo test stress check docs format unasync bench faults soak fuzz cdk setup engine browser clean
+.PHONY: help demo test stress check docs format unasync bench faults race soak fuzz cdk setup engine browser clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -61,6 +61,9 @@ bench: setup ## run the benchmarks side by side (BENCH_ARGS=--quick for a short 
 
 faults: setup ## run the fault matrix and write docs/fault-matrix.md from the results
 	@$(PY) tools/fault_matrix.py --record
+
+race: setup ## race 10,000 revocations against checks with a cache, and the long form of its faults (ten minutes)
+	@TORII_LONG=1 $(BIN)/pytest tests/cache/test_race.py tests/cache/test_lost.py tests/faults/_async/test_cache.py
 
 soak: setup ## kill the engine under load for a minute, and check that no acknowledged write is lost (SOAK_SECONDS=60)
 	@$(PY) -m tests.faults.crash $(SOAK_SECONDS)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
@@ -21,11 +22,14 @@ class ValkeyServer:
 
     Args:
         cluster: Whether it is a cluster, of this node alone.
+        certificate: Where ``cert.pem``, ``key.pem`` and ``ca.pem`` are; with them, it also speaks TLS, on ``tls_port``.
     """
 
-    def __init__(self, *, cluster: bool = False) -> None:
+    def __init__(self, *, cluster: bool = False, certificate: Path | None = None) -> None:
         self._cluster = cluster
-        self._options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self._certificate = certificate
+        self.tls_port = 0
+        self._options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]
         self._stack = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -88,6 +92,11 @@ class ValkeyServer:
             bus = self._stack.enter_context(reserved_port())
             self._options += ["--cluster-enabled", "yes", "--cluster-port", str(bus)]
             self._options += ["--cluster-announce-ip", "127.0.0.1"]
+        if self._certificate is not None:
+            self.tls_port = self._stack.enter_context(reserved_port())
+            self._options += ["--tls-port", str(self.tls_port), "--tls-auth-clients", "no"]
+            for name, file in (("cert", "cert"), ("key", "key"), ("ca-cert", "ca")):
+                self._options += [f"--tls-{name}-file", str(self._certificate / f"{file}.pem")]
         self.start()
         return self
 

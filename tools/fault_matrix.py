@@ -116,6 +116,8 @@ again.
 
 - Another writer comes in between a write and its retry, for every write outside transactions and for the transactions
   whose effect can change meanwhile: `tests/faults/_async/test_in_between.py`.
+- The cache: several processes race revocations against checks, a real failover loses a removal, a process is killed
+  before it sends one: `tests/cache/test_race.py`, `tests/cache/test_lost.py`; `make race` runs 10,000 and 50 rounds.
 - Cancelled callers, closed handles, threads: `tests/faults/test_cancellation.py`.
 - kill -9 of the engine under mixed load: `tests/faults/crash.py`; `make soak` runs it for a minute.
 - Random and mutated input against every parser: `tests/fuzz`; `make fuzz` runs a million.

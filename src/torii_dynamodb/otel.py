@@ -15,18 +15,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._calls import CallRecord
+from torii_dynamodb._core.cache import CacheCounts
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError
 
-__all__ = ["Hook", "combine", "instrument", "log_calls", "metrics_hook", "tracing_hook"]
+__all__ = ["Hook", "combine", "instrument", "instrument_cache", "log_calls", "metrics_hook", "tracing_hook"]
 
 Hook = Callable[[CallRecord], None]
 """What ``on_call`` takes."""
@@ -172,6 +173,61 @@ def metrics_hook(config: DynamoDbConfig, *, meter_provider: Any = None) -> Hook:
                 counter.add(count, common)
 
     return hook
+
+
+class _Cached(Protocol):
+    @property
+    def cache_counts(self) -> CacheCounts | None: ...
+
+
+def instrument_cache(storage: _Cached, *, meter_provider: Any = None) -> None:
+    """Report what session checks find in the cache, each time the meter collects. Call it once for each storage.
+
+    The counter ``torii.cache.checks`` has the attribute ``torii.cache.result``: ``hit``, ``miss`` or ``fallback``.
+    Then there are the counters ``torii.cache.failures`` and ``torii.cache.outdated``, and the gauge
+    ``torii.cache.circuit_open``, 0 or 1. See :class:`torii_dynamodb.cache.CacheCounts`.
+
+    Args:
+        storage: A storage with a cache: a handle, or what ``dynamodb()`` returned.
+        meter_provider: ``None`` for the global one.
+
+    Raises:
+        ConfigurationError: OpenTelemetry is not installed, or the storage has no cache.
+    """
+    counts = storage.cache_counts
+    if counts is None:
+        raise ConfigurationError("storage: it was opened without a cache, so there is nothing to report")
+    metrics = _api("metrics")
+    meter = metrics.get_meter(_SCOPE, meter_provider=meter_provider)
+
+    def value_of(name: str) -> Callable[[Any], list[Any]]:
+        return lambda _: [metrics.Observation(int(getattr(counts, name)))]
+
+    def checks(_: Any) -> Iterator[Any]:
+        for result, count in (("hit", counts.hits), ("miss", counts.misses), ("fallback", counts.fallbacks)):
+            yield metrics.Observation(count, {"torii.cache.result": result})
+
+    meter.create_observable_counter(
+        "torii.cache.checks", [checks], unit="{check}", description="Session checks, by what the cache had."
+    )
+    meter.create_observable_counter(
+        "torii.cache.failures",
+        [value_of("failures")],
+        unit="{request}",
+        description="Requests to the cache that failed.",
+    )
+    meter.create_observable_counter(
+        "torii.cache.outdated",
+        [value_of("outdated")],
+        unit="{entry}",
+        description="Entries that were older than what DynamoDB had.",
+    )
+    meter.create_observable_gauge(
+        "torii.cache.circuit_open",
+        [value_of("circuit_open")],
+        unit="1",
+        description="Whether the cache is left alone because it failed.",
+    )
 
 
 def log_calls(logger: logging.Logger | None = None) -> Hook:

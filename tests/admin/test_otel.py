@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 from tests.admin.every_operation import HASH, STATE, VERIFIER, steps
+from tests.cache.memory import MemoryCache
 
-from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, NewUser
+from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, NewSession, NewUser
 from torii_dynamodb._calls import CallRecord
+from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.local.engines import LocalEngine
-from torii_dynamodb.otel import combine, instrument, log_calls, tracing_hook
+from torii_dynamodb.otel import combine, instrument, instrument_cache, log_calls, tracing_hook
 
 
 class Seen:
@@ -55,6 +58,24 @@ def seen() -> Iterator[Seen]:
     yield found
     found.tracers.shutdown()
     found.meters.shutdown()
+
+
+def test_what_checks_find_in_the_cache_is_counted(seen: Seen, dynoxide: LocalEngine, table_prefix: str) -> None:
+    """Checks by result, failures and the circuit breaker are metrics; without a cache there are none."""
+    config = dynoxide.config(table_prefix=table_prefix)
+    with DynamoDbStorage.open(config, cache=MemoryCache()) as storage:
+        instrument_cache(storage, meter_provider=seen.meters)
+        user = storage.create_user(NewUser(email="ada@example.com"))
+        session = storage.create_session(NewSession(user_id=user.id, expires_at=config.clock() + timedelta(days=1)))
+        for _ in range(3):
+            assert storage.get_signed_in(session.token) is not None
+        told = seen.metrics()
+        results = {point.attributes["torii.cache.result"]: point.value for point in told["torii.cache.checks"]}
+        assert results == {"hit": 2, "miss": 1, "fallback": 0}
+        for name in ("failures", "outdated", "circuit_open"):
+            assert [point.value for point in told[f"torii.cache.{name}"]] == [0]
+    with DynamoDbStorage.open(config) as storage, pytest.raises(ConfigurationError, match="without a cache"):
+        instrument_cache(storage)
 
 
 def a_record(**changes: Any) -> CallRecord:

@@ -11,7 +11,8 @@ import pytest
 from tests.cache._async.test_checks import SECRET, opened
 from tests.valkey_server import ValkeyServer
 
-from torii_dynamodb.cache import AsyncValkeyCache
+from torii_dynamodb.cache import AsyncValkeyCache, CacheCounts
+from torii_dynamodb.fastapi.storage import close_storage, dynamodb
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import NewSession, NewUser
 
@@ -104,3 +105,28 @@ def test_a_cache_is_used_in_several_event_loops(valkey: ValkeyServer) -> None:
 
     for _ in range(2):
         asyncio.run(use())
+
+
+def test_a_storage_that_several_loops_open_counts_once(
+    dynoxide: LocalEngine, valkey: ValkeyServer, table_prefix: str
+) -> None:
+    """What ``dynamodb()`` opens in each event loop shares what checks found in the cache, tenants' parts included."""
+    cache = AsyncValkeyCache(valkey.url, secret=SECRET, timeout=5, connect_timeout=5)
+    config = dynoxide.config(table_prefix=table_prefix)
+    storage = dynamodb(config, cache=cache)
+    token = ""
+
+    async def check() -> None:
+        nonlocal token
+        if not token:
+            user = await storage.create_user(NewUser(email="ada@example.com"))
+            ends = config.clock() + timedelta(days=1)
+            token = (await storage.create_session(NewSession(user_id=user.id, expires_at=ends))).token
+        assert await storage.get_signed_in(token) is not None
+        await close_storage(storage)
+
+    for _ in range(2):
+        asyncio.run(check())
+    assert storage.cache_counts == CacheCounts(hits=1, misses=1)
+    assert storage.tenant("acme").cache_counts is storage.cache_counts
+    assert dynamodb(config).cache_counts is None

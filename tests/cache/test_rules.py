@@ -142,6 +142,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "connect_timeout": {"connect_timeout": "1"},
     "max_connections": {"max_connections": 0},
     "cluster": {"cluster": 1},
+    "sentinels": {"sentinels": "valkey://one"},
 }
 
 

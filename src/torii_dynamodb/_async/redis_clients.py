@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from torii_dynamodb._wire.errors import copy_error
 
@@ -21,15 +22,23 @@ class AsyncRedisClients:
     Args:
         url: The server, or one node of the cluster.
         cluster: Whether it is a cluster.
+        sentinels: URLs of the Sentinels to ask for the server, whose name is the host in ``url``; empty for none.
         connect_timeout: Seconds for connecting.
         timeout: Seconds for a response.
         max_connections: How many connections each loop opens; in a cluster, to each node.
     """
 
     def __init__(
-        self, url: str, *, cluster: bool, connect_timeout: float, timeout: float, max_connections: int
+        self,
+        url: str,
+        *,
+        cluster: bool,
+        sentinels: Sequence[str],
+        connect_timeout: float,
+        timeout: float,
+        max_connections: int,
     ) -> None:
-        self._url, self._cluster = url, cluster
+        self._url, self._cluster, self._sentinels = url, cluster, sentinels
         self._connect_timeout, self._timeout = connect_timeout, timeout
         self._for_reads = 0 if cluster else max_connections // 4
         self._max_connections = max_connections - self._for_reads
@@ -109,6 +118,8 @@ class AsyncRedisClients:
         client = self._clients.pop(loop, None)
         if client is not None:
             await client.aclose()
+            for sentinel in _sentinels_of(client):
+                await sentinel.aclose()
 
     def _make(self) -> Any:
         from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
@@ -126,8 +137,36 @@ class AsyncRedisClients:
         }
         if self._cluster:
             return RedisCluster.from_url(self._url, **options)
+        if self._sentinels:
+            return self._primary(options)
         pool: Any = BlockingConnectionPool
         return Redis.from_pool(pool.from_url(self._url, timeout=self._connect_timeout + self._timeout, **options))
+
+    def _primary(self, options: dict[str, Any]) -> Any:
+        """Return a client of the server that the Sentinels name each time it connects."""
+        from redis import connection
+        from redis.asyncio import Redis
+        from redis.asyncio.sentinel import Sentinel
+
+        # Neither has types.
+        urls: Any = connection
+        sentinel: Any = Sentinel
+        known: dict[str, Any] = {**urls.parse_url(self._url), **options}
+        known["ssl"] = known.pop("connection_class", None) is not None
+        for place in ("host", "port"):
+            known.pop(place, None)
+        # As it was written: a host is in lower case.
+        name = urlsplit(self._url).netloc.rpartition("@")[2].partition(":")[0]
+        found = sentinel([], **known)
+        client: Any = Redis
+        found.sentinels = [client.from_url(one, **options) for one in self._sentinels]
+        return found.master_for(name)
+
+
+def _sentinels_of(client: Any) -> list[Any]:
+    """The clients with which a client asks Sentinels for its server."""
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    return [] if manager is None else manager.sentinels
 
 
 class AsyncMergedGets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from torii_dynamodb._sync.primitives import Future, Lock, monotonic, start_anew_after_fork
 from torii_dynamodb._wire.errors import copy_error
@@ -26,15 +27,23 @@ class RedisClients:
     Args:
         url: The server, or one node of the cluster.
         cluster: Whether it is a cluster.
+        sentinels: URLs of the Sentinels to ask for the server, whose name is the host in ``url``; empty for none.
         connect_timeout: Seconds for connecting.
         timeout: Seconds for a response.
         max_connections: How many connections it opens; in a cluster, to each node.
     """
 
     def __init__(
-        self, url: str, *, cluster: bool, connect_timeout: float, timeout: float, max_connections: int
+        self,
+        url: str,
+        *,
+        cluster: bool,
+        sentinels: Sequence[str],
+        connect_timeout: float,
+        timeout: float,
+        max_connections: int,
     ) -> None:
-        self._url, self._cluster = url, cluster
+        self._url, self._cluster, self._sentinels = url, cluster, sentinels
         self._connect_timeout, self._timeout = connect_timeout, timeout
         self._for_reads = 0 if cluster else max_connections // 4
         self._max_connections = max_connections - self._for_reads
@@ -102,6 +111,8 @@ class RedisClients:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+            for sentinel in _sentinels_of(client):
+                sentinel.close()
 
     def _make(self) -> Any:
         from redis import BlockingConnectionPool, Redis, RedisCluster
@@ -123,8 +134,29 @@ class RedisClients:
             options["parser_class"] = self._limited(parser)
         if self._cluster:
             return RedisCluster.from_url(self._url, **options)
+        if self._sentinels:
+            return self._primary(options)
         pool: Any = BlockingConnectionPool
         return Redis.from_pool(pool.from_url(self._url, timeout=self._connect_timeout + self._timeout, **options))
+
+    def _primary(self, options: dict[str, Any]) -> Any:
+        """Return a client of the server that the Sentinels name each time it connects."""
+        from redis import Redis, connection
+        from redis.sentinel import Sentinel
+
+        # Neither has types.
+        urls: Any = connection
+        sentinel: Any = Sentinel
+        known: dict[str, Any] = {**urls.parse_url(self._url), **options}
+        known["ssl"] = known.pop("connection_class", None) is not None
+        for place in ("host", "port"):
+            known.pop(place, None)
+        # As it was written: a host is in lower case.
+        name = urlsplit(self._url).netloc.rpartition("@")[2].partition(":")[0]
+        found = sentinel([], **known)
+        client: Any = Redis
+        found.sentinels = [client.from_url(one, **options) for one in self._sentinels]
+        return found.master_for(name)
 
     def _limited(self, parser: Any) -> type:
         now = self._now
@@ -154,6 +186,12 @@ def _mget(connection: Any, keys: Sequence[str]) -> list[bytes | None]:
             # The server may have closed it while it was idle.
             if not connected:
                 raise
+
+
+def _sentinels_of(client: Any) -> list[Any]:
+    """The clients with which a client asks Sentinels for its server."""
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    return [] if manager is None else manager.sentinels
 
 
 class MergedGets:

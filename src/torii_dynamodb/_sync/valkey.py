@@ -97,6 +97,8 @@ class ValkeyCache:
         max_age: How long an entry is used: one second to one hour. If the cache loses what a revocation did, this is
             how long an ended session can pass.
         cluster: Whether the server is part of a cluster; the others are found through it.
+        sentinels: URLs of the Sentinels that know the server's address. The host in ``url`` is then the name under
+            which they monitor it, for example ``valkey://user:password@mymaster``.
         connect_timeout: How long connecting may take, in seconds.
         timeout: How long a response may take, in seconds. A check that finds no response reads DynamoDB.
             No request takes longer than both together.
@@ -115,6 +117,7 @@ class ValkeyCache:
         secret: str | bytes | Sequence[str | bytes],
         max_age: timedelta = timedelta(seconds=60),
         cluster: bool = False,
+        sentinels: Sequence[str] = (),
         connect_timeout: float = 0.1,
         timeout: float = 0.05,
         max_connections: int = 32,
@@ -126,6 +129,8 @@ class ValkeyCache:
             raise ConfigurationError("max_age must be a timedelta from one second to one hour")
         if not isinstance(cluster, bool):
             raise wrong("cluster", cluster, "True or False")
+        if isinstance(sentinels, str) or (sentinels and cluster):
+            raise ConfigurationError("sentinels: give a list of URLs, and none for a cluster, which needs none")
         for name, seconds in (("connect_timeout", connect_timeout), ("timeout", timeout)):
             if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 5:
                 raise ConfigurationError(f"{name} must be a number of seconds, more than 0 and at most 5")
@@ -141,6 +146,7 @@ class ValkeyCache:
         self._clients = RedisClients(
             address,
             cluster=cluster,
+            sentinels=[_address(one)[1] for one in sentinels],
             connect_timeout=connect_timeout,
             timeout=timeout,
             max_connections=max_connections,
@@ -255,4 +261,8 @@ def _address(url: object) -> tuple[str, str]:
             "url: give the cache's URL: valkey://host:port, valkeys://host:port for TLS, redis://, rediss:// or unix://"
         )
     where = parts.path if scheme == "unix" else f"{parts.hostname}:{port}"
-    return where, parts._replace(scheme=scheme).geturl()
+    query = parts.query
+    if scheme == "rediss" and "ssl_check_hostname=" not in query:
+        # Releases of redis-py before 6 do not check it otherwise.
+        query = f"{query}&ssl_check_hostname=true".removeprefix("&")
+    return where, parts._replace(scheme=scheme, query=query).geturl()

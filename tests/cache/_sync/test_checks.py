@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cache.connecting import SERVICE, certify, sentinel_of
+from tests.ports import reserved_port
 from tests.valkey_server import ValkeyServer
 
 import torii_dynamodb._sync.cache as cache_module
@@ -25,6 +28,7 @@ from torii_dynamodb.models import NewSession, NewUser, Session, User
 from torii_dynamodb.testing.clock import FakeClock
 
 SECRET = "a secret of the tests, which is long enough"
+PATIENT: dict[str, Any] = {"timeout": 5, "connect_timeout": 5}
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"
 
 
@@ -269,6 +273,44 @@ def test_nobody_without_the_secret_can_make_an_entry(world: World, valkey: Valke
     stranger.close()
 
 
+def test_who_writes_to_the_cache_gains_max_age_at_most(world: World, valkey: ValkeyServer) -> None:
+    """Old entries, or the lease of a reader that read before a revocation, put back by a thief, last for max_age."""
+
+    def revoke() -> None:
+        world.storage.delete_sessions_for_user(world.user.id)
+
+    with valkey.client() as client:
+
+        def revoke_and_put_back() -> None:
+            held: dict[bytes, Any] = {key: client.get(key) for key in client.keys(f"*{world.user.id}*")}
+            revoke()
+            for key, value in held.items():
+                client.set(key, value)
+
+        revoke_and_put_back()
+        assert world.passes()
+        world.clock.advance(60)
+        assert not world.passes()
+        client.flushdb()
+        session = world.storage.create_session(
+            NewSession(user_id=world.user.id, expires_at=world.clock() + timedelta(days=1))
+        )
+        world.cache.before_fill = revoke_and_put_back
+        for _ in range(2):
+            assert world.passes(session)
+        world.clock.advance(60)
+        assert not world.passes(session)
+
+
+def test_what_is_stored_is_no_secret(world: World, valkey: ValkeyServer) -> None:
+    """Neither keys nor values contain a session's token or a password's hash."""
+    with valkey.client() as client:
+        dump = b"".join(key + (client.get(key) or b"") for key in client.keys(f"*{world.user.id}*"))
+    assert b"ada@example.com" in dump, "what the table has about a user"
+    for part in (*world.session.token.split("."), world.session.token, HASH, SECRET):
+        assert part == world.user.id or part.encode() not in dump
+
+
 def test_secrets_rotate(world: World, valkey: ValkeyServer) -> None:
     """A cache with a new secret accepts entries of the old one as long as it is listed."""
     with valkey.client() as client:
@@ -395,6 +437,48 @@ def test_a_cluster_gets_a_check_in_one_request(
         assert not world.passes()
     del world
     gc.collect()  # during another test, the warning about that connection would be an error
+
+
+def test_tls_checks_the_servers_certificate(tmp_path: Path) -> None:
+    """With ``valkeys``, the server needs a certificate of a known CA, for its own address."""
+    for name, host in (("right", "127.0.0.1"), ("wrong", "127.0.0.2")):
+        (tmp_path / name).mkdir()
+        certify(tmp_path / name, host)
+    for name, works in (("right", True), ("wrong", False)):
+        with ValkeyServer(certificate=tmp_path / name) as server:
+            url = f"valkeys://127.0.0.1:{server.tls_port}"
+            trusting = ValkeyCache(f"{url}?ssl_ca_certs={tmp_path / name}/ca.pem", secret=SECRET, **PATIENT)
+            strangers = ValkeyCache(url, secret=SECRET, **PATIENT)
+            if works:
+                lease = trusting.lease(["torii:a"])
+                trusting.fill(lease, {"torii:a": b"value"})
+                assert trusting.get(["torii:a"]) == [b"value"]
+            else:
+                with pytest.raises(CacheUnavailable, match=r"(?i)certificate"):
+                    trusting.get(["torii:a"])
+            with pytest.raises(CacheUnavailable, match=r"(?i)certificate"):
+                strangers.get(["torii:a"])
+            trusting.close()
+            strangers.close()
+
+
+def test_a_sentinel_knows_the_server(valkey: ValkeyServer, tmp_path: Path) -> None:
+    """The first Sentinel that answers names the server; a name that none knows is no server."""
+    with reserved_port() as nobody, sentinel_of(valkey, tmp_path) as sentinel:
+        sentinels = [f"valkey://127.0.0.1:{nobody}", sentinel]
+        cache = ValkeyCache(f"valkey://{SERVICE}", sentinels=sentinels, secret=SECRET, **PATIENT)
+        lease = cache.lease(["torii:sentinel"])
+        cache.fill(lease, {"torii:sentinel": b"value"})
+        assert cache.get(["torii:sentinel"]) == [b"value"]
+        with valkey.client() as client:
+            assert client.exists("torii:sentinel")
+        unknown = ValkeyCache("valkey://other", sentinels=sentinels, secret=SECRET, **PATIENT)
+        with pytest.raises(CacheUnavailable, match="other"):
+            unknown.get(["torii:sentinel"])
+        cache.close()
+        unknown.close()
+    with pytest.raises(ConfigurationError, match="sentinels"):
+        ValkeyCache("valkey://name", sentinels=sentinels, cluster=True, secret=SECRET)
 
 
 def test_rows_written_by_an_application_are_removed_too(world: World) -> None:
