@@ -50,18 +50,12 @@ on a busy machine."""
 def main() -> int:
     options = _options()
     logging.getLogger("torii_dynamodb").setLevel(logging.ERROR)  # each part creates tables, which the log would tell
-    found, failed = ({}, []) if options.report else _measure(options)
-    results: dict[str, Any] = {}
-    if RESULTS.exists() and not options.quick:
-        results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    if not options.report:
-        results["versions"] = results.get("versions", {}) | versions()
-        results["engine"] = f"Dynoxide {DYNOXIDE_VERSION}, in memory, a process of its own"
-        results["parts"] = results.get("parts", {}) | found
     docs, file = (BENCH / "docs", BENCH / "quick.json") if options.quick else (ROOT / "docs", RESULTS)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(_as_text(results), encoding="utf-8")
-    for path in [file, *write(PARTS, results, docs)]:
+    if options.quick:
+        file.unlink(missing_ok=True)
+    failed = [] if options.report else _measure(options, file)
+    results = _read(file)
+    for path in write(PARTS, results, docs):
         print(f"written: {path.relative_to(ROOT)}")
     _show(results)
     if options.quick:
@@ -92,8 +86,8 @@ def _names(known: Mapping[str, Any]) -> Any:
     return names
 
 
-def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
-    """Measure the parts. Return what was found, and the names of those that failed."""
+def _measure(options: argparse.Namespace, file: Path) -> list[str]:
+    """Measure the parts, and add each to the results at once. Return the names of those that failed."""
     bench = Bench(
         quick=options.quick,
         log=Path(tempfile.gettempdir()) / f"torii-bench-{os.getpid()}.log",
@@ -101,7 +95,6 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         without=frozenset(options.without),
         only_rounds=options.rounds,
     )
-    found: dict[str, Any] = {}
     failed = []
     for name in options.parts or [name for name in PARTS if options.quick or name not in ON_DEMAND]:
         part = PARTS[name]
@@ -114,15 +107,26 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
             traceback.print_exc()
             failed.append(name)
             continue
-        found[name] = {
+        minutes = round((time.monotonic() - began) / 60, 1)
+        results = _read(file)
+        results["versions"] = results.get("versions", {}) | versions()
+        results["engine"] = f"Dynoxide {DYNOXIDE_VERSION}, in memory, a process of its own"
+        results.setdefault("parts", {})[name] = {
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
             "load": round(load, 1),
-            "minutes": round((time.monotonic() - began) / 60, 1),
+            "minutes": minutes,
             "found": measured,
         }
-        bench.say(f"{part.TITLE}: {found[name]['minutes']:g} minutes\n")
-    return found, failed
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_as_text(results), encoding="utf-8")
+        bench.say(f"{part.TITLE}: {minutes:g} minutes\n")
+    return failed
+
+
+def _read(file: Path) -> dict[str, Any]:
+    results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"engine": ""}
+    return results
 
 
 def _environments_of(without: Collection[str]) -> set[str]:
