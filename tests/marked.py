@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from html.parser import HTMLParser
 
@@ -21,7 +21,7 @@ _READ_OUT = ("aria-label", "title", "placeholder", "alt")
 
 
 @contextmanager
-def marking() -> Iterator[None]:
+def marking() -> Generator[None]:
     """Mark every message that the German catalogue has, ``⟦like this⟧``. Whatever else is translated stays unmarked."""
     german = Languages().language("de")
     find = Language.translate

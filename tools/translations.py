@@ -79,7 +79,8 @@ def write(*, add: str | None = None) -> None:
     template = extracted()
     LOCALE.mkdir(exist_ok=True)
     TEMPLATE.write_bytes(_as_po(template))
-    for language in sorted({*languages(), *([add] if add else [])}):
+    wanted: set[str] = {*languages(), *([add] if add else [])}
+    for language in sorted(wanted):
         path = _po(language)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():

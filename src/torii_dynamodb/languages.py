@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -328,7 +328,7 @@ def preferred() -> tuple[str, ...]:
 
 
 @contextmanager
-def preferring(*ranges: str | None) -> Iterator[None]:
+def preferring(*ranges: str | None) -> Generator[None]:
     """Set the preferred languages for a block: mails that it causes are in the first of them that is offered.
 
     The web layer does this for each request. Use it where there is no request, or where you know better::
@@ -357,7 +357,7 @@ def speak(language: Language) -> None:
 
 
 @contextmanager
-def speaking(language: Language) -> Iterator[None]:
+def speaking(language: Language) -> Generator[None]:
     """Set the language of what is made in a block."""
     token = _current.set(language)
     try:

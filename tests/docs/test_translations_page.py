@@ -25,12 +25,18 @@ def commands(section: str) -> list[list[str]]:
     return [shlex.split(line) for line in lines if line.startswith("pybabel")]
 
 
+def pybabel(command: list[str]) -> None:
+    """Run a call of ``pybabel``."""
+    main: Any = CommandLineInterface()
+    main.run(command)
+
+
 def test_a_language_is_added_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands begin a catalogue, compile it and bring it up to date; the language is then offered."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(TEMPLATE, tmp_path)
     begin, compiled, update, again = commands("Add a language")
-    CommandLineInterface().run(begin)
+    pybabel(begin)
     path = tmp_path / "locale" / "fr" / "LC_MESSAGES" / "torii_dynamodb.po"
     with path.open("rb") as file:
         catalogue = read_po(file, locale="fr")
@@ -41,7 +47,7 @@ def test_a_language_is_added_as_shown(tmp_path: Path, monkeypatch: pytest.Monkey
     with path.open("wb") as file:
         write_po(file, catalogue)
     for command in (compiled, update, again):
-        CommandLineInterface().run(command)
+        pybabel(command)
     shown: dict[str, Any] = {"Languages": Languages}
     (code,) = (block.code for block in blocks(PAGE, "python", section="Add a language"))
     exec(code, shown)
@@ -59,7 +65,7 @@ def test_a_text_is_changed_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path.parent.mkdir(parents=True)
     path.write_text(block.code, encoding="utf-8")
     (command,) = commands("Change single texts")
-    CommandLineInterface().run(command)
+    pybabel(command)
     with speaking(Languages(folders=[Path("locale")]).choose("en")):
         assert (gettext("Sign in"), gettext("Sign up")) == ("Log in", "Sign up")
 

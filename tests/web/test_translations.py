@@ -68,7 +68,7 @@ async def strangers(site: Paged, told: Told, tab: Tab) -> None:
         ("sign-up", {"email": "grace@example.com", "password": PASSWORD, "name": "x" * 300}),
         ("forgot-password", {"email": "x" * 300 + "@example.com"}),
     ):
-        told.read(await tab.send(f"/auth/{page}", f"/auth/{page}", **fields))
+        told.read(await tab.send(f"/auth/{page}", f"/auth/{page}", follow=True, **fields))
     told.read(await tab.send("/auth/forgot-password", "/auth/forgot-password", email=EMAIL, way="code"))
     told.read(await tab.send("/auth/email-code", "/auth/email-code", code="1"))
     await tab.send("/auth/sign-in", "/auth/sign-in", email="new@example.com", way="link")
@@ -99,7 +99,7 @@ async def owner(site: Paged, told: Told, tab: Tab) -> None:
         ("account", "account/passkeys", {"name": "x"}),
         ("account/delete", "account/delete", {}),
     ):
-        told.read(await tab.send(f"/auth/{path}", f"/auth/{action}", **fields))
+        told.read(await tab.send(f"/auth/{path}", f"/auth/{action}", follow=True, **fields))
     app = "/auth/account/second-factor/app"
     page = told.read(await tab.get(app))
     told.read(await tab.send(app, app, code="000000"))
