@@ -12,6 +12,7 @@ from tests.services._async.support import PASSWORD, SECRET, QuickHasher, setting
 from tests.web.paged import ADMIN
 
 from torii_dynamodb import AsyncTorii, LockoutPolicy, User
+from torii_dynamodb.branding import Brand
 from torii_dynamodb.fastapi import Tenant, TenantMiddleware, Tenants, WebConfig, router
 from torii_dynamodb.fastapi.admin import Admin
 from torii_dynamodb.fastapi.pages import PagesConfig, pages
@@ -140,6 +141,7 @@ class Tenanted:
             torii=self.services(self.storages[name], self.titles[name], **self._own.get(name, {})),
             app_name=self.titles[name],
             base_url=self.base.format(tenant=name),
+            brand=Brand(accent="#aa0000") if name == "acme" else None,
         )
 
     def url(self, name: str) -> str:

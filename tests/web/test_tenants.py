@@ -92,7 +92,7 @@ async def test_one_browser_is_signed_in_to_two_tenants_of_one_host() -> None:
 
 @pytest.mark.parametrize("made", [by_hosts, by_paths])
 async def test_mails_and_pages_are_the_tenants_own(made: Any) -> None:
-    """A sign-up mail has the tenant's sender, name and links; its pages have its name, and link below its path."""
+    """A sign-up mail has the tenant's sender, name and links; its pages have its name, colours and paths."""
     here = made()
     for name, title in here.titles.items():
         base = here.url(name)
@@ -104,6 +104,8 @@ async def test_mails_and_pages_are_the_tenants_own(made: Any) -> None:
         assert f'href="{root}/home">{title}<' in page.text
         assert f'href="{root}/auth/static/pages.css?v=' in page.text
         assert (await tab.get(f"{root}/auth/static/pages.css")).status_code == 200
+        theme = await tab.get(f"{root}/auth/static/theme.css")
+        assert ("theme.css" in page.text, "#aa0000" in theme.text) == (name == "acme", name == "acme")
         sent = await tab.send(
             f"{root}/auth/sign-up", f"{root}/auth/sign-up", follow=False, email=ADA, password=PASSWORD, name="Ada"
         )
