@@ -33,6 +33,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
 PARTS: Mapping[str, ModuleType] = {
     "flows": flows,
     "round_trips": round_trips,
+    "routes": routes,
     "cache": cache,
     "cold": cold,
     "memory": memory,

@@ -1,0 +1,15 @@
+"""The same on Starlette."""
+
+from bare import seed
+from common import announcing
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+
+async def me(_: Request) -> JSONResponse:
+    return JSONResponse({"id": "usr_00000000000000000000000000000000"})
+
+
+app = Starlette(routes=[Route("/me", me)], lifespan=announcing(seed))
