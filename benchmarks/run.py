@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.harness import cache, cold, endurance, environments, flows, growth, layouts, memory, round_trips
+from benchmarks.harness import cache, cold, endurance, environments, flows, growth, layouts, memory, round_trips, routes
 from benchmarks.harness.contestants import BENCH, BY_KEY, ROOT, versions
 from benchmarks.harness.pages import reports_of, write
 from benchmarks.harness.parts import Bench

@@ -40,8 +40,9 @@ _BARE = {"ours_starlette": "bare_starlette"}
 _AIMS = {1: 1.9, 32: 1.5}
 
 _INTRO = """The CPU that the server's process uses for a request of `GET /me`, as a multiple of the same route without
-authentication in the same round. Everything runs on uvicorn as `pip install uvicorn` installs it (asyncio, h11), with one
-worker and without an access log; `wrk` sends the requests, with the session's cookie. The engine's own CPU is not counted.
+authentication in the same round. Everything runs on uvicorn as `pip install uvicorn` installs it (asyncio, h11), with
+one worker and without an access log; `wrk` sends the requests, with the session's cookie. The engine's own CPU is not
+counted.
 """
 _NOTE = "Both columns are ratios of CPU; `ToriiMiddleware` is compared with a bare route of Starlette."
 
@@ -64,7 +65,7 @@ class _Server:
         command = ["wrk", "-t1", f"-c{connections}", f"-d{max(round(seconds), 1)}", "-H", self.header, url]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         if "Non-2xx" in said or "Socket errors" in said:
-            raise RuntimeError(f"{self.process.args}: {said}")
+            raise RuntimeError(f"port {self.port}: {said}")
         count = int(next(line for line in said.splitlines() if "requests in" in line).split()[0])
         return (self.cpu() - before) / count * 1e6
 
@@ -103,22 +104,22 @@ def _serving(key: str, endpoint: str, log: Path) -> Iterator[_Server]:
             stderr=errors,
         )
         try:
-            yield _Server(process, port, _announced(process, ready, port))
+            yield _Server(process, port, _announced(key, process, ready, port))
         finally:
             process.terminate()
             process.wait()
 
 
-def _announced(process: subprocess.Popen[bytes], ready: Path, port: int) -> str:
+def _announced(key: str, process: subprocess.Popen[bytes], ready: Path, port: int) -> str:
     for _ in range(1_200):
         if process.poll() is not None:
-            raise RuntimeError(f"{process.args}: exit code {process.returncode}")
+            raise RuntimeError(f"{key}: exit code {process.returncode}; see the log")
         try:
             socket.create_connection(("127.0.0.1", port)).close()
             return ready.read_text(encoding="utf-8")
         except OSError:
             time.sleep(0.05)
-    raise RuntimeError(f"{process.args}: it does not listen")
+    raise RuntimeError(f"{key}: it does not listen")
 
 
 def report(found: Mapping[str, Any]) -> Report:

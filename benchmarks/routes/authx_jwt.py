@@ -4,11 +4,7 @@ from authx import AuthX, AuthXConfig
 from common import announcing
 from fastapi import Depends, FastAPI
 
-auth = AuthX(
-    config=AuthXConfig(
-        JWT_SECRET_KEY="s" * 32, JWT_TOKEN_LOCATION=["cookies"], JWT_COOKIE_CSRF_PROTECT=False
-    )
-)
+auth = AuthX(config=AuthXConfig(JWT_SECRET_KEY="s" * 32, JWT_TOKEN_LOCATION=["cookies"], JWT_COOKIE_CSRF_PROTECT=False))
 
 
 async def seed():

@@ -23,9 +23,12 @@ async def seed():
 @asynccontextmanager
 async def lifespan(app):
     config = AioConfig(max_pool_connections=64)
-    async with get_session().create_client(
-        "dynamodb", region_name=REGION, endpoint_url=ENDPOINT, config=config
-    ) as app.state.client, announcing(seed)(app):
+    async with (
+        get_session().create_client(
+            "dynamodb", region_name=REGION, endpoint_url=ENDPOINT, config=config
+        ) as app.state.client,
+        announcing(seed)(app),
+    ):
         yield
 
 

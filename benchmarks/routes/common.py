@@ -12,12 +12,17 @@ ENDPOINT = os.environ.get("ENDPOINT", "")
 REGION = "us-east-1"
 
 
+def announce(header: str) -> None:
+    """Tell the harness."""
+    Path(os.environ["READY"]).write_text(header)
+
+
 def announcing(seed):
     """Return a lifespan that creates a user and a session, and announces the header to send."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette):
-        Path(os.environ["READY"]).write_text(await seed())
+        announce(await seed())
         yield
 
     return lifespan

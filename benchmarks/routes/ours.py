@@ -1,5 +1,7 @@
 """torii-dynamodb: a route with `Depends(auth.current_user)`."""
 
+import os
+
 from common import ENDPOINT, announcing
 from fastapi import Depends, FastAPI
 
@@ -11,7 +13,7 @@ auth = router(torii, config=WebConfig(registration="direct"))
 
 
 async def seed():
-    user = await torii.storage.create_user(NewUser(email="ada@example.com", name="Ada Lovelace"))
+    user = await torii.storage.create_user(NewUser(email=f"{os.getpid()}@example.com", name="Ada Lovelace"))
     return f"Cookie: {auth.web.session_cookie}={(await torii.create_session(user)).token}"
 
 

@@ -4,9 +4,10 @@ import uuid
 
 from common import announcing
 from fastapi import Depends, FastAPI
-from fastapi_users import BaseUserManager, FastAPIUsers, UUIDIDMixin
 from fastapi_users.authentication import AuthenticationBackend, CookieTransport
 from fastapi_users.authentication.strategy.db import DatabaseStrategy
+
+from fastapi_users import BaseUserManager, FastAPIUsers, UUIDIDMixin
 
 
 def application(user_database, token_database, prepare):
