@@ -137,7 +137,7 @@ def mails(page: Page) -> Iterator[tuple[str, Page]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the pictures go")
+    parser.add_argument("--out", type=Path, default=Path(".screenshots"), metavar="DIR", help="where the pictures go")
     parser.add_argument("--only", default="", metavar="TEXT", help="only pages whose names contain this")
     given = parser.parse_args(arguments)
     folder = cast("Path", given.out)
