@@ -45,7 +45,7 @@ class _OpenedLater:
             opening = self._handles[loop] = loop.create_task(self._open())
             opening.add_done_callback(lambda done: self._forget_failure(loop, done))
         # A cancelled caller does not cancel the others.
-        return await asyncio.shield(opening)
+        return opening.result() if opening.done() else await asyncio.shield(opening)
 
     @property
     def cache_counts(self) -> CacheCounts | None:
