@@ -66,15 +66,26 @@ class AsyncRedisClients:
             return await call(self.get())
 
     async def mget(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Return the values of keys, over a connection that is kept for this.
+        """Return the values of keys."""
+        if self._cluster:
+            return await self.call(lambda client: client.mget_nonatomic(keys))
+        return await self._send("MGET", *keys)  # type: ignore[no-any-return]
+
+    async def script(self, command: str, script: str, keys: Sequence[str], arguments: Sequence[bytes | int]) -> Any:
+        """Run a script: with the command ``EVALSHA`` by its name, with ``EVAL`` by its text."""
+        words = (command, script, len(keys), *keys, *arguments)
+        if self._cluster:
+            return await self.call(lambda client: client.execute_command(*words))
+        return await self._send(*words)
+
+    async def _send(self, *words: Any) -> Any:
+        """Send a command over a connection that is kept for this.
 
         redis-py's client takes a connection from its pool for each command, sets two timers, and keeps statistics. That
         takes half of the CPU time of a session check.
         """
         loop = asyncio.get_running_loop()
         client = self.get()
-        if self._cluster:
-            return await self.call(lambda client: client.mget_nonatomic(keys))
         idle = self._readers.get(loop)
         if idle is None:
             # The timer is ours.
@@ -83,17 +94,17 @@ class AsyncRedisClients:
                 connection.socket_timeout = None
             idle = self._readers[loop] = made
         if not idle:
-            return await self.call(lambda client: client.mget(keys))
+            return await self.call(lambda client: client.execute_command(*words))
         connection = idle.pop()
         try:
-            return await self._mget(connection, keys)
+            return await self._send_over(connection, words)
         finally:
             if self._readers.get(loop) is idle:
                 idle.append(connection)
             else:  # closed meanwhile
                 await connection.disconnect(nowait=True)
 
-    async def _mget(self, connection: Any, keys: Sequence[str]) -> list[bytes | None]:
+    async def _send_over(self, connection: Any, words: Sequence[Any]) -> Any:
         from redis.exceptions import ConnectionError  # noqa: A004 - theirs, not the built-in one
 
         while True:
@@ -103,8 +114,8 @@ class AsyncRedisClients:
                     await connection.connect()
             try:
                 async with asyncio.timeout(self._timeout):
-                    await connection.send_command("MGET", *keys)
-                    return await connection.read_response()  # type: ignore[no-any-return]
+                    await connection.send_command(*words)
+                    return await connection.read_response()
             except ConnectionError:
                 # The server may have closed it while it was idle.
                 if not connected:

@@ -217,13 +217,9 @@ class AsyncValkeyCache:
 
     async def _run(self, script: _Script, keys: Sequence[str], *arguments: bytes | int) -> Any:
         try:
-            return await self._use(
-                lambda: self._clients.call(lambda client: client.evalsha(script.name, len(keys), *keys, *arguments))
-            )
+            return await self._use(lambda: self._clients.script("EVALSHA", script.name, keys, arguments))
         except _ScriptMissing:
-            return await self._use(
-                lambda: self._clients.call(lambda client: client.eval(script.text, len(keys), *keys, *arguments))
-            )
+            return await self._use(lambda: self._clients.script("EVAL", script.text, keys, arguments))
 
     async def _use(self, call: Callable[[], Awaitable[T]]) -> T:
         try:

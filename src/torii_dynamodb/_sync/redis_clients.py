@@ -79,14 +79,25 @@ class RedisClients:
             self._now.ends = None
 
     def mget(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Return the values of keys, over a connection that is kept for this.
+        """Return the values of keys."""
+        if self._cluster:
+            return self.call(lambda client: client.mget_nonatomic(keys))
+        return self._send("MGET", *keys)  # type: ignore[no-any-return]
+
+    def script(self, command: str, script: str, keys: Sequence[str], arguments: Sequence[bytes | int]) -> Any:
+        """Run a script: with the command ``EVALSHA`` by its name, with ``EVAL`` by its text."""
+        words = (command, script, len(keys), *keys, *arguments)
+        if self._cluster:
+            return self.call(lambda client: client.execute_command(*words))
+        return self._send(*words)
+
+    def _send(self, *words: Any) -> Any:
+        """Send a command over a connection that is kept for this.
 
         redis-py's client takes a connection from its pool for each command, and keeps statistics. That takes half of
         the CPU time of a session check.
         """
         client = self.get()
-        if self._cluster:
-            return self.call(lambda client: client.mget_nonatomic(keys))
         with self._lock:
             if self._readers is None:
                 pool = client.connection_pool
@@ -94,9 +105,9 @@ class RedisClients:
             readers = self._readers
             connection = readers.pop() if readers else None
         if connection is None:
-            return self.call(lambda client: client.mget(keys))
+            return self.call(lambda client: client.execute_command(*words))
         try:
-            return self.call(lambda _: _mget(connection, keys))
+            return self.call(lambda _: _send_over(connection, words))
         finally:
             if self._readers is readers:
                 readers.append(connection)
@@ -172,7 +183,7 @@ class RedisClients:
         return LimitedParser
 
 
-def _mget(connection: Any, keys: Sequence[str]) -> list[bytes | None]:
+def _send_over(connection: Any, words: Sequence[Any]) -> Any:
     from redis.exceptions import ConnectionError  # noqa: A004 - theirs, not the built-in one
 
     while True:
@@ -180,8 +191,8 @@ def _mget(connection: Any, keys: Sequence[str]) -> list[bytes | None]:
         if not connected:
             connection.connect()
         try:
-            connection.send_command("MGET", *keys)
-            return connection.read_response()  # type: ignore[no-any-return]
+            connection.send_command(*words)
+            return connection.read_response()
         except ConnectionError:
             # The server may have closed it while it was idle.
             if not connected:

@@ -219,13 +219,9 @@ class ValkeyCache:
 
     def _run(self, script: _Script, keys: Sequence[str], *arguments: bytes | int) -> Any:
         try:
-            return self._use(
-                lambda: self._clients.call(lambda client: client.evalsha(script.name, len(keys), *keys, *arguments))
-            )
+            return self._use(lambda: self._clients.script("EVALSHA", script.name, keys, arguments))
         except _ScriptMissing:
-            return self._use(
-                lambda: self._clients.call(lambda client: client.eval(script.text, len(keys), *keys, *arguments))
-            )
+            return self._use(lambda: self._clients.script("EVAL", script.text, keys, arguments))
 
     def _use(self, call: Callable[[], T]) -> T:
         try:
