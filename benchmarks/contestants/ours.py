@@ -11,7 +11,7 @@ from worker import Contestant, main
 ASYNC = sys.argv[1] == "async"
 MERGED = sys.argv[2] == "merged"
 
-from torii_dynamodb import Credentials, DynamoDbConfig, LockoutPolicy, NewOAuthAccount, NewUser  # noqa: E402
+from torii_dynamodb import Browser, Credentials, DynamoDbConfig, LockoutPolicy, NewOAuthAccount, NewUser  # noqa: E402
 
 if ASYNC:
     from torii_dynamodb import AsyncDynamoDbStorage as Storage
@@ -22,6 +22,8 @@ else:
 
 from torii_dynamodb._core import sessions  # noqa: E402
 from torii_dynamodb.models import NewSession  # noqa: E402
+
+BROWSER = Browser(user_agent=USER_AGENT, ip_address=IP_ADDRESS)
 
 
 class Hasher:
@@ -113,10 +115,10 @@ class Ours(Contestant):
         return self.storage.get_user_by_email(email, consistent=False)
 
     def sign_in(self, email):
-        return self.password.authenticate(email, PASSWORD, user_agent=USER_AGENT, ip_address=IP_ADDRESS)
+        return self.password.authenticate(email, PASSWORD, browser=BROWSER)
 
     def sign_in_lockout(self, email):
-        return self.guarded.authenticate(email, PASSWORD, user_agent=USER_AGENT, ip_address=IP_ADDRESS)
+        return self.guarded.authenticate(email, PASSWORD, browser=BROWSER)
 
     def sign_out_everywhere(self, user):
         return self.storage.delete_sessions_for_user(user.id)
