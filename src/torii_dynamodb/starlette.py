@@ -273,8 +273,16 @@ async def login(request: Request, response: Response, who: User | SignInResult, 
 
     Raises:
         AccountLocked: An administrator locked the account.
+        Problem: The request comes from another site, or another user is signed in in this browser. A new session has
+            been ended.
     """
     web = _accounts(request).web
+    try:
+        web.refuse_cross_site(request)
+    except Problem:
+        if isinstance(who, SignedIn):
+            await web.torii.delete_session(who.session.token)
+        raise
     result = await web.torii.sign_in(who, browser=web.browser(request)) if isinstance(who, User) else who
     if not isinstance(result, SignedIn):
         if not replace:

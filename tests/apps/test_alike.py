@@ -138,6 +138,18 @@ def test_own_sign_in(site: Site) -> None:
     assert site.ground.torii.get_signed_in(session) is None
 
 
+def test_another_site_signs_nobody_in(site: Site) -> None:
+    """An own sign-in view that another site posts to signs nobody in, so nobody works in an account of its choice."""
+    user = site.ground.user()
+    browser = site.browser()
+    before = len(site.ground.torii.list_sessions(user.id))
+    form = {"email": user.email, "password": PASSWORD}
+    refused = browser.post("/own-sign-in", data=form, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "cross_site")
+    assert COOKIE not in browser.cookies
+    assert len(site.ground.torii.list_sessions(user.id)) == before
+
+
 def test_own_sign_in_with_a_second_factor(site: Site) -> None:
     """An application's own view does not let people past their second factor: it goes on with the page."""
     user = site.ground.user()

@@ -272,8 +272,15 @@ class WsgiAccounts:
             Who is signed in now; ``None`` if a second factor is due.
 
         Raises:
-            Refusal: Another user is signed in in this browser (409). The new session has been ended.
+            Refusal: Another user is signed in in this browser (409), or the request comes from another site (403),
+                which could sign people in to its own account. A new session has been ended.
         """
+        try:
+            self.gate.refuse_cross_site(request)
+        except Refusal:
+            if isinstance(result, SignedIn):
+                self.torii.delete_session(result.session.token)
+            raise
         if not isinstance(result, SignedIn):
             if not replace:
                 self.gate.refuse_switch(request, result.user.id)

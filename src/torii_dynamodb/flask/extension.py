@@ -126,6 +126,10 @@ class ToriiFlask:
         """The browser that sent the request, for the services: ``...authenticate(..., browser=torii.browser)``."""
         return self.accounts.browser(views.this_request())
 
+    def safe_next(self, url: str | None) -> str:
+        """Where to go after your own sign-in view: a path of this site or a trusted origin, else ``after_sign_in``."""
+        return self.accounts.safe_next(url)
+
     def close(self) -> None:
         """Wait for mails being sent, and close all connections. This also happens when the process ends."""
         self.accounts.close()
