@@ -95,9 +95,9 @@ class Worker:
         self.wait(self.it.open(endpoint, prefix))
         return {"flows": list(self.it.flows)}
 
-    def seed(self, sessions=1):
+    def seed(self, sessions=1, users=SEEDED):
         """Create the users for look-ups, with that many sessions each."""
-        self.users = self.new_users(SEEDED)
+        self.users = self.new_users(users)
         self.tokens = [token for user, _ in self.users for token in self.new_sessions(user, sessions)]
         return {"tokens": self.tokens}
 
