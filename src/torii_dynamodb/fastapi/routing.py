@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope
 
@@ -83,7 +84,10 @@ class AuthRoute(APIRoute):
     """A route whose errors are problems, however the application handles its own. Nothing is cached."""
 
     require_tenant: Callable[[], None] = staticmethod(lambda: None)
-    note_languages: Callable[[Request], None] = staticmethod(lambda _: None)
+
+    @staticmethod
+    def note_languages(connection: HTTPConnection) -> None:
+        """Note which languages the browser asks for, in routers that send mail."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's hook."""
