@@ -79,6 +79,7 @@ CONNECTED: dict[str, tuple[str, ExitCode]] = {
 }
 # Those that ask nothing of DynamoDB, or an engine of their own.
 OTHERS = {
+    "cache clear": "",
     "cost estimate": "",
     "cost prices": "",
     "cost units": "",

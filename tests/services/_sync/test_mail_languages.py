@@ -14,8 +14,10 @@ from tests.services._sync.support import EMAIL, PASSWORD, Setting, settings
 
 from torii_dynamodb import User
 from torii_dynamodb._rules.second_factor import FACTOR_NAMES
+from torii_dynamodb.branding import Brand
 from torii_dynamodb.languages import Languages, preferring, speaking
 from torii_dynamodb.mail import TEMPLATES, Templates
+from torii_dynamodb.mail.appearance import appearance
 
 GERMAN = Languages().language("de")
 
@@ -23,7 +25,8 @@ GERMAN = Languages().language("de")
 def contexts() -> list[dict[str, Any]]:
     """Variables of all templates, for each of their branches. What is data has no letters."""
     names = "app_name base_url sign_in_link when link expires_in new_email code passkey provider language direction"
-    data = dict.fromkeys(names.split(), "0")
+    brand = Brand(logo="/0.png", terms_url="/0", privacy_url="/0", support_url="/0", footer="0")
+    data = dict.fromkeys(names.split(), "0") | appearance(brand, "https://0.example")
     branches = [
         {"purpose": "magic_link", "left": 0, "provider_email": None, "user_agent": None, "ip_address": None},
         {"purpose": "password_reset", "left": 1, "provider_email": "0", "user_agent": "0", "ip_address": "0"},
