@@ -1,7 +1,8 @@
 """What is stored in five tables does not change between releases, byte for byte.
 
 ``written.json`` has the items that were written before there were other layouts. Do not make it anew: a difference
-means that tables of applications would contain two kinds of items.
+means that tables of applications would contain two kinds of items. It was made anew once, when the serial of a token
+with ``revoke_earlier`` became the token's digest; it used to be random, and such tokens are still valid.
 """
 
 from __future__ import annotations
