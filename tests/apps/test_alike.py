@@ -275,3 +275,12 @@ def test_the_language_that_the_browser_wants(site: Site) -> None:
     assert [one.subject for one in site.ground.mailer.messages if one.to == user.email] == [
         "Neues Passwort für Example wählen"
     ]
+
+
+def test_a_bearer_token_beside_a_cookie(site: Site) -> None:
+    """A program that sends a bearer token needs no browser to vouch for it, whatever cookie it has kept."""
+    user = site.ground.user()
+    headers = {"Authorization": f"Bearer {site.ground.session(user).token}", "Cookie": f"{COOKIE}=old"}
+    assert site.browser().post("/me", headers=headers).json()["email"] == user.email
+    headers["Authorization"] = "Basic YTpi"  # another site can make a browser send this
+    assert site.browser(user).post("/open", headers=headers).status_code == 403

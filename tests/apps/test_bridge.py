@@ -8,13 +8,18 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.apps.on_flask import on_flask
 from tests.apps.support import COOKIE, Ground
 
+from torii_dynamodb import DynamoDbConfig
+from torii_dynamodb._sync.primitives import Future
+from torii_dynamodb._wsgi import opened_later
 from torii_dynamodb._wsgi.bridge import MOST_BODY, Bridge, header_pairs, read_body, serve
+from torii_dynamodb.errors import Unavailable
 
 Sent = tuple[int, dict[str, str], bytes]
 
@@ -93,6 +98,12 @@ def test_an_error_of_the_application(call: Any, caplog: pytest.LogCaptureFixture
     assert status.startswith("500")
     assert b"secret" not in body
     assert "secret" in caplog.text
+
+
+def test_head(call: Any) -> None:
+    """The response to ``HEAD`` has headers and no body, whatever the server does with one."""
+    status, headers, body = call(REQUEST_METHOD="HEAD")
+    assert (status, len(headers), body) == ("200 OK", 2, b"")
 
 
 def test_a_client_that_hangs_up(call: Any) -> None:
@@ -187,3 +198,43 @@ def test_closing_waits_for_what_was_begun() -> None:
     assert len(ended) == 2
     assert ended[0] is not ended[1]
     assert all(loop.is_closed() for loop in ended)
+
+
+def test_closing_ends_requests_under_way() -> None:
+    """A request that is under way when the bridge closes gets 503; its thread does not wait for ever."""
+    begun = threading.Event()
+
+    async def stuck(scope: Any, receive: Any, send: Any) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    bridge = Bridge(stuck, nothing)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(bridge.respond, environ(), b"", root_path="", path="/")
+        assert begun.wait(10)
+        bridge.close()
+        assert waiting.result(10).status == 503
+
+
+def test_a_storage_that_cannot_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that need a storage at once fail together, after one attempt: in turn, the last would wait for long."""
+    attempts: list[int] = []
+    arrived = threading.Semaphore(0)
+
+    class Watched(Future[Any]):
+        def result(self) -> Any:
+            arrived.release()
+            return super().result()
+
+    def initialize(*_: Any, **__: Any) -> None:
+        attempts.append(1)
+        assert all(arrived.acquire(timeout=10) for _ in range(3))
+        raise Unavailable("no connection", attempts=4)
+
+    monkeypatch.setattr(opened_later, "Future", Watched)
+    monkeypatch.setattr(opened_later, "DynamoDbStorage", lambda: SimpleNamespace(initialize=initialize))
+    storage = opened_later.OpenedLater(DynamoDbConfig(), None)
+    with ThreadPoolExecutor(4) as pool:
+        errors = [waiting.exception(30) for waiting in [pool.submit(storage.handle) for _ in range(4)]]
+    assert [type(error) for error in errors] == [Unavailable] * 4
+    assert len(attempts) == 1

@@ -13,14 +13,19 @@ from django.contrib.auth import authenticate, get_user_model
 from django.core import checks, mail
 from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
+from django.views import View
+from django.views.generic import TemplateView
 from tests.apps.on_django import configured, on_django
 from tests.apps.support import COOKIE, PAGE, SITE, Ground, Site
 from tests.services._async.support import PASSWORD
 
 from torii_dynamodb import django as torii
 from torii_dynamodb.django.asgi import with_accounts
+from torii_dynamodb.django.middleware import ToriiMiddleware
+from torii_dynamodb.django.mixins import VerifiedRequiredMixin
+from torii_dynamodb.errors import ConfigurationError, Unavailable
 from torii_dynamodb.mail import MailSettings
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
@@ -230,3 +235,75 @@ def test_below_a_path() -> None:
         shown = client.get("/x/auth/sign-in", secure=True, SCRIPT_NAME="/app")
         assert shown.status_code == 200
         assert b'action="/app/x/auth/sign-in"' in shown.content
+
+
+PAGES_OF_ERRORS = dict.fromkeys(("403.html", "503.html"), "nobody: {{ user.is_anonymous }}")
+WITHOUT_AUTH: dict[str, Any] = {
+    "MIDDLEWARE": ["torii_dynamodb.django.middleware.ToriiMiddleware"],
+    "TEMPLATES": [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "OPTIONS": {
+                "loaders": [("django.template.loaders.locmem.Loader", PAGES_OF_ERRORS)],
+                "context_processors": ["torii_dynamodb.django.context_processors.torii"],
+            },
+        }
+    ],
+}
+
+
+async def test_an_own_error_page_that_shows_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error page whose navigation asks for the user shows nobody, and fails no second time: WSGI and ASGI."""
+    from django.core.asgi import get_asgi_application
+
+    def down(token: str) -> None:
+        raise Unavailable("no connection", attempts=1)
+
+    async def down_later(token: str) -> None:
+        down(token)
+
+    ground = Ground()
+    user = await asyncio.to_thread(ground.user)
+    token = (await asyncio.to_thread(ground.session, user)).token
+    cross, shown = {"Sec-Fetch-Site": "cross-site", **PAGE}, "nobody: True"
+    with override_settings(**WITHOUT_AUTH), on_django(ground) as made:
+        asgi = httpx.ASGITransport(app=get_asgi_application())
+        browser = made.connect(cookies={COOKIE: token})
+        async with httpx.AsyncClient(transport=asgi, base_url=SITE, cookies={COOKIE: token}) as client:
+            for found in (
+                await asyncio.to_thread(browser.post, "/me", headers=cross),
+                await client.post("/me", headers=cross),
+            ):
+                assert (found.status_code, found.text) == (403, shown)
+            monkeypatch.setattr(torii.services(), "get_signed_in", down)
+            monkeypatch.setattr(torii.accounts().asynchronous._torii, "get_signed_in", down_later)
+            for found in (
+                await asyncio.to_thread(browser.get, "/me", headers=PAGE),
+                await client.get("/me", headers=PAGE),
+            ):
+                assert (found.status_code, found.text) == (503, shown)
+
+
+def test_a_mixin_after_the_view() -> None:
+    """A mixin that stands after the view would guard nothing, so such a class cannot be made."""
+    with pytest.raises(ConfigurationError, match="before the view"):
+        type("Vault", (View, VerifiedRequiredMixin), {})
+    type("Page", (TemplateView, type("Base", (VerifiedRequiredMixin, View), {})), {})
+
+
+def test_a_replaced_method(site: Site) -> None:
+    """Middleware that turns a GET into another method does not turn the protection against other sites off."""
+    request = RequestFactory().get("/open", headers={"Sec-Fetch-Site": "cross-site"})
+    request.COOKIES[COOKIE] = request.META["HTTP_COOKIE"] = f"{COOKIE}={site.ground.session(site.ground.user()).token}"
+    request.method = "DELETE"
+    assert ToriiMiddleware(lambda _: pytest.fail("the view ran"))(request).status_code == 403
+
+
+def test_a_provider_that_returns_with_a_post() -> None:
+    """The protection of the project's own views leaves ours alone: Apple returns with a POST from its own site."""
+    with on_django(Ground()) as made:
+        browser = made.browser(made.ground.user())
+        back = browser.post(
+            "/api/auth/oauth/apple/callback", headers={"Sec-Fetch-Site": "cross-site", "Origin": "null"}
+        )
+        assert back.status_code == 404

@@ -10,7 +10,7 @@ from tests.apps.support import COOKIE, PAGE, PAGES, SITE, WEB, Ground
 
 from torii_dynamodb import DynamoDbConfig, Torii
 from torii_dynamodb._wsgi.accounts import ServiceOptions
-from torii_dynamodb.errors import ConfigurationError, ToriiError
+from torii_dynamodb.errors import ConfigurationError, ToriiError, Unavailable
 from torii_dynamodb.fastapi.admin import Admin
 from torii_dynamodb.flask import ToriiFlask, current_user, login_required
 
@@ -130,3 +130,34 @@ def test_the_options_are_those_of_the_services() -> None:
 
     of_services = set(inspect.signature(Torii).parameters) - {"storage"}
     assert set(ServiceOptions.__annotations__) == of_services
+
+
+@pytest.mark.parametrize("fault", ["another site", "the storage is down"])
+def test_an_own_error_page_that_shows_the_user(ground: Ground, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    """An error page whose navigation asks for the current user shows nobody, and fails no second time."""
+    torii = ToriiFlask()
+    app = factory(torii, ground)
+    for code in (403, 503):
+        app.register_error_handler(code, lambda error: (f"nobody: {current_user.is_anonymous}", error.code))
+    client = app.test_client()
+    client.set_cookie(COOKIE, ground.session(ground.user()).token, domain="app.example.com", secure=True)
+
+    def down(token: str) -> None:
+        raise Unavailable("no connection", attempts=1)
+
+    if fault == "another site":
+        found = client.post("/me", base_url=SITE, headers=PAGE | {"Sec-Fetch-Site": "cross-site"})
+    else:
+        monkeypatch.setattr(torii.services, "get_signed_in", down)
+        found = client.get("/me", base_url=SITE, headers=PAGE)
+    assert (found.status_code, found.text) == (403 if fault == "another site" else 503, "nobody: True")
+    torii.close()
+
+
+def test_options_is_no_way_around_a_decorator(ground: Ground) -> None:
+    """A view that handles ``OPTIONS`` itself is guarded there, too: the method would run it for anybody otherwise."""
+    app = factory(ToriiFlask(), ground)
+    app.add_url_rule("/secret", "secret", login_required(lambda: "secret"), methods=["GET", "OPTIONS"])
+    refused = app.test_client().options("/secret")
+    assert (refused.status_code, b"not_signed_in" in refused.data) == (401, True)
+    assert app.test_client().options("/me").status_code == 200  # Flask's own answer

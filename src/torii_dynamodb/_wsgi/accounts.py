@@ -170,13 +170,14 @@ class WsgiAccounts:
     # Who is signed in
 
     def caller(self, request: Environ) -> Caller | None:
-        """Who is signed in. It is looked up once per request.
+        """Who is signed in. It is looked up once per request; after a failure it is nobody, for error pages that ask.
 
         Raises:
             Refusal: The session came in a cookie, but the request came from another site.
         """
         memo = request.scope
         if _MEMO not in memo:
+            memo[_MEMO] = None
             memo[_MEMO] = self.gate.caller(request)
         found: Caller | None = memo[_MEMO]
         return found
@@ -196,11 +197,19 @@ class WsgiAccounts:
     def guard(self, request: Environ) -> None:
         """Refuse a request of another site that may change something and carries the session cookie. No look-up.
 
+        A cookie beside a bearer token does not count, and another site cannot send such a token.
+
         Raises:
-            Refusal: It is one.
+            Refusal: It is one. Nobody is signed in then, so that error pages can be shown.
         """
-        if self.gate.has_cookie(request):
+        found = callers.credential_of(request, self._cookies, frozenset(self.config.transports) | {"cookie"})
+        if found is None or found[1] != "cookie":
+            return
+        try:
             self.gate.refuse_cross_site(request, cookie=True)
+        except Refusal:
+            self.remember(request, None)
+            raise
 
     def require(self, request: Environ, **needed: Any) -> Caller:
         """Return who is signed in, if they may go on: see :func:`torii_dynamodb._web.callers.need`.

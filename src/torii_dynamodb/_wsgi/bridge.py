@@ -13,11 +13,12 @@ import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from torii_dynamodb._sync.primitives import start_anew_after_fork
+from torii_dynamodb._sync.primitives import result_of, start_anew_after_fork
 from torii_dynamodb._web.problems import Refusal
 
 __all__ = ["MOST_BODY", "Answer", "Bridge", "header_pairs", "read_body"]
@@ -113,7 +114,10 @@ class Bridge:
             "server": (environ.get("SERVER_NAME", ""), _port(environ.get("SERVER_PORT"))),
             "extensions": {},
         }
-        return self.run(self._respond(scope, body))
+        try:
+            return self.run(self._respond(scope, body))
+        except CancelledError:
+            return Answer().refuse(Refusal(503, "unavailable", "the service is ending; try again"))
 
     async def _respond(self, scope: Scope, body: bytes) -> Answer:
         answer, asked = Answer(), False
@@ -134,28 +138,28 @@ class Bridge:
             _log.exception("%s %s failed", scope["method"], scope["path"])
             if not answer.status:
                 answer.refuse(Refusal(500, "internal_error", "something went wrong; the error was logged"))
+        if scope["method"] == "HEAD":
+            answer.body = b""  # WSGI servers do not all drop it, and clients would take it for the next response
         return answer
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the event loop, and wait for it."""
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._running()).result()
+            with self._lock:  # closing cannot come between, and leave the work in an event loop that has ended
+                begun = asyncio.run_coroutine_threadsafe(work, self._running())
         except BaseException:
             work.close()
             raise
+        return result_of(begun)
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        loop = self._loop
-        if loop is not None:
-            return loop
-        with self._lock:
-            if self._loop is None:
-                loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=loop.run_forever, name="torii-accounts", daemon=True)
-                self._thread.start()
-                self._loop = loop
-                atexit.register(self._close_in, os.getpid())
-            return self._loop
+        if self._loop is None:
+            loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=loop.run_forever, name="torii-accounts", daemon=True)
+            self._thread.start()
+            self._loop = loop
+            atexit.register(self._close_in, os.getpid())
+        return self._loop
 
     def _close_in(self, process: int) -> None:
         # A forked process has its parent's list of what to do at exit.
@@ -163,7 +167,7 @@ class Bridge:
             self.close()
 
     def close(self) -> None:
-        """End what the application began, and the event loop. The next request begins again."""
+        """End what the application began, and the event loop. Requests under way get 503; the next one begins again."""
         with self._lock:
             loop, thread = self._loop, self._thread
             if loop is None or thread is None:
@@ -180,6 +184,10 @@ class Bridge:
         try:
             await self._end()
         finally:
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
             await loop.shutdown_asyncgens()
             await loop.shutdown_default_executor()
 

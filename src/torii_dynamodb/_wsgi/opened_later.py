@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any
 
 from torii_dynamodb._sync.cache import Cache
-from torii_dynamodb._sync.primitives import start_anew_after_fork
+from torii_dynamodb._sync.primitives import Future, start_anew_after_fork
 from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
 from torii_dynamodb.config import DynamoDbConfig
 
@@ -32,17 +32,29 @@ class OpenedLater:
         start_anew_after_fork(self)
 
     def start(self) -> None:
-        """Make a new lock: after a fork, a thread of the parent may hold the old one."""
+        """Make a new lock: after a fork, a thread of the parent may hold the old one, or be opening the handle."""
         self._lock = Lock()
+        self._opening: Future[DynamoDbHandle] | None = None
 
     def handle(self) -> DynamoDbHandle:
-        """The handle."""
+        """The handle. Concurrent calls open it once, and fail together: one after the other would wait for too long."""
         if self._opened is not None:
             return self._opened
         with self._lock:
-            if self._opened is None:
-                self._opened = DynamoDbStorage().initialize(self.config, cache=self._cache)
-            return self._opened
+            if self._opened is not None:
+                return self._opened
+            first, opening = self._opening is None, self._opening or Future()
+            self._opening = opening
+        if first:
+            try:
+                self._opened = opened = DynamoDbStorage().initialize(self.config, cache=self._cache)
+                opening.set_result(opened)
+            except BaseException as error:
+                opening.set_exception(error)
+                raise
+            finally:
+                self._opening = None
+        return opening.result()
 
     def close(self) -> None:
         """Close the handle, if there is one. The next use opens another."""

@@ -55,7 +55,6 @@ class ToriiMiddleware:
 
     def _begin(self, request: Any) -> None:
         site, this = accounts(), environ_of(request)
-        site.guard(this)
         before = getattr(request, "user", None)  # of django.contrib.auth, which may be there as well
 
         def find() -> Any:
@@ -68,13 +67,17 @@ class ToriiMiddleware:
 
         request.user = SimpleLazyObject(find)
         request.auser = auser
+        if not site.covers(request.path_info):  # our pages and routes look for themselves
+            site.guard(this)
 
     async def _handle(self, request: Any) -> Any:
         site, this = accounts(), environ_of(request)
         try:
-            site.remember(this, await site.asynchronous.caller(this))
             self._begin(request)
+            if not site.covers(request.path_info):
+                site.remember(this, await site.asynchronous.caller(this))
         except (Refusal, ToriiError) as error:
+            site.remember(this, None)  # a page that says what happened may ask again
             return response_to(request, error)
         get: Callable[[Any], Awaitable[Any]] = self.get_response
         return finish(request, await get(request))

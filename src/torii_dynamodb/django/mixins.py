@@ -8,13 +8,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from django.views import View
+
 from torii_dynamodb.django.configuration import accounts
 from torii_dynamodb.django.requests import environ_of
+from torii_dynamodb.errors import ConfigurationError
 
 __all__ = ["RecentRequiredMixin", "SecondFactorRequiredMixin", "VerifiedRequiredMixin"]
 
 
 class _Guarded:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if View in cls.__mro__ and cls.__mro__.index(View) < cls.__mro__.index(_Guarded):
+            raise ConfigurationError(f"{cls.__name__}: name the mixin before the view; after it, it guards nothing")
+
     def needed(self) -> dict[str, Any]:
         """What :meth:`WsgiAccounts.require` is asked for."""
         raise NotImplementedError

@@ -35,6 +35,7 @@ def environ_of(request: Any) -> Environ:
     found: Environ | None = getattr(request, _NAME, None)
     if found is None:
         found = Environ(request.META)
+        found.scope["method"] = request.method  # other middleware may have replaced it
         setattr(request, _NAME, found)
     return found
 

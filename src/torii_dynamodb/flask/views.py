@@ -68,8 +68,7 @@ current_user: CurrentUser = cast("CurrentUser", LocalProxy(_current_user))
 def _guarded(view: View[P, T], **needed: Any) -> View[P, T]:
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-        if request.method != "OPTIONS":
-            accounts().require(this_request(), **needed)
+        accounts().require(this_request(), **needed)
         return cast("T", current_app.ensure_sync(view)(*args, **kwargs))
 
     return guarded
