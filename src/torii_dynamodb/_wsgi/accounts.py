@@ -202,7 +202,7 @@ class WsgiAccounts:
         Raises:
             Refusal: It is one. Nobody is signed in then, so that error pages can be shown.
         """
-        found = callers.credential_of(request, self._cookies, frozenset(self.config.transports) | {"cookie"})
+        found = callers.credential_of(request, self._cookies, self.config.transports)
         if found is None or found[1] != "cookie":
             return
         try:
