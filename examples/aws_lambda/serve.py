@@ -67,5 +67,6 @@ class Invocation(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
-    print(f"http://localhost:{port}", flush=True)
-    HTTPServer(("127.0.0.1", port), Invocation).serve_forever()
+    with HTTPServer(("127.0.0.1", port), Invocation) as server:
+        print(f"http://localhost:{port}", flush=True)
+        server.serve_forever()

@@ -14,12 +14,12 @@ mail = MailSettings(sender="no-reply@example.com", app_name="Example", base_url=
 passkeys = PasskeySettings(rp_id="localhost", rp_name="Example", origins=["http://localhost:8000"])
 secret = os.environ["TORII_SECRET"]  # 32 random bytes that stay the same, for known browsers and second factors
 torii = AsyncTorii(dynamodb(DynamoDbConfig()), secret=secret, passkeys=passkeys, mailer=AsyncConsoleMailer(), mail=mail)
-auth = router(torii, config=WebConfig(after_sign_in="/hello", secure_cookies=False))  # False is for http://localhost
+auth = router(torii, config=WebConfig(secure_cookies=False))  # False is for http://localhost
 app = FastAPI()
 app.include_router(auth)
-app.include_router(pages(auth.web, PagesConfig(app_name="Example", home="/hello")))
+app.include_router(pages(auth.web, PagesConfig(app_name="Example")))
 
 
-@app.get("/hello")
+@app.get("/")
 async def hello(user: User = Depends(auth.current_user)) -> str:
     return f"Hello {user.name or user.email}"

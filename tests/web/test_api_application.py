@@ -308,15 +308,15 @@ async def test_the_ten_lines(aws: str, capsys: pytest.CaptureFixture[str]) -> No
         await module.torii.wait_for_mail()
         mailed = re.search(r"verify-email\?token=(\S+)", capsys.readouterr().err)
         assert mailed is not None
-        assert (await browser.get("/hello")).status_code == 401
+        assert (await browser.get("/")).status_code == 401
         body.pop("name")
         assert (await browser.post(f"{API}/sign-in", json=body)).status_code == 401
         link = {"token": mailed[1]}
         assert (await browser.post(f"{API}/email/verification/complete", json=link)).status_code == 200
         assert (await browser.post(f"{API}/sign-in", json=body)).status_code == 200
-        assert (await browser.get("/hello")).json() == "Hello Ada"
+        assert (await browser.get("/")).json() == "Hello Ada"
         assert (await browser.post(f"{API}/sessions/end-all")).status_code == 204
-        assert (await browser.get("/hello")).status_code == 401
+        assert (await browser.get("/")).status_code == 401
 
 
 async def test_a_storage_that_is_opened_later(aws: str) -> None:

@@ -112,4 +112,4 @@ def _introduce(engine: LocalEngine, db_path: Path | None, as_json: bool) -> None
     else:
         for name, value in engine.environment.items():
             say(f"export {name}={shlex.quote(value)}")
-    note("Ready. Next, in another terminal: torii-dynamodb tables ensure. Press Ctrl-C to stop.")
+    note("Ready. In another terminal, set these variables and run torii-dynamodb tables ensure. Press Ctrl-C to stop.")
