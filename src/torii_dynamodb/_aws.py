@@ -230,7 +230,8 @@ def resolve(config: DynamoDbConfig, environ: Mapping[str, str] = os.environ, *, 
         region = "us-east-1"  # an emulator: it accepts any
     if region is None:
         raise ConfigurationError(
-            "no AWS region known: give DynamoDbConfig(region=...), or set AWS_REGION (for example eu-central-1)"
+            "no AWS region known: give DynamoDbConfig(region=...), or set AWS_REGION (for example eu-central-1); "
+            "for a local engine, start the program with `torii-dynamodb local -- COMMAND`"
         )
     check_region("the AWS region", region)
     plain = region.removeprefix("fips-").removesuffix("-fips")

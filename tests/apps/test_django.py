@@ -22,6 +22,7 @@ from tests.apps.support import COOKIE, PAGE, SITE, Ground, Site
 from tests.services._async.support import PASSWORD
 
 from torii_dynamodb import django as torii
+from torii_dynamodb.django import urls
 from torii_dynamodb.django.asgi import with_accounts
 from torii_dynamodb.django.middleware import ToriiMiddleware
 from torii_dynamodb.django.mixins import VerifiedRequiredMixin
@@ -88,6 +89,16 @@ def test_a_misspelt_option_is_named() -> None:
     """The message names the option that was meant."""
     with override_settings(TORII={"STORAGE": Ground().storage, "MAILERS": None}):
         assert "did you mean 'MAILER'" in codes()["torii.E001"].msg
+
+
+def test_wrong_settings_do_not_break_the_urls(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With wrong settings the URLs still load, so that torii.E001 is seen; a request raises the same error."""
+    monkeypatch.delitem(vars(urls), "urlpatterns", raising=False)
+    with override_settings(TORII=None):
+        assert urls.urlpatterns == []
+        with pytest.raises(ConfigurationError, match="add TORII"):
+            ToriiMiddleware(lambda _: None)(RequestFactory().get("/"))
+    assert urls.urlpatterns
 
 
 def test_djangos_own_decorator(site: Site) -> None:

@@ -20,6 +20,8 @@ from torii_dynamodb.jwt import JwtSettings
 from torii_dynamodb.testing import AsyncMemoryStorage
 
 __all__ = [
+    "INSTALLED_APPS",
+    "MIDDLEWARE",
     "URL",
     "Any",
     "AsyncDynamoDbStorage",
@@ -51,6 +53,8 @@ __all__ = [
 ]
 
 URL: str
+INSTALLED_APPS: list[str]
+MIDDLEWARE: list[str]
 secret: str
 jwt: JwtSettings
 old_system: Any

@@ -55,7 +55,7 @@ def test_djangos_page_runs() -> None:
     from django.test import RequestFactory, override_settings
     from django.views.decorators.http import require_POST
 
-    _, own_view, asgi, test = programs("docs/django.md")
+    _, _, _, own_view, asgi, test = programs("docs/django.md")
     ground = Ground()
     storage = {"STORAGE": ground.storage, **{name.upper(): one for name, one in ground.options.items()}}
     shown: dict[str, Any] = {"require_POST": require_POST, "redirect": redirect, "HttpResponse": HttpResponse}

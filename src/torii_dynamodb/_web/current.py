@@ -93,8 +93,12 @@ class CurrentUser:
         return self.id
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or self.caller is None:
+        if name.startswith("_"):
             raise AttributeError(name)
+        if self.caller is None:
+            raise AttributeError(
+                f"{name}: nobody is signed in. If the view has login_required, put it below the route's decorator"
+            )
         return getattr(self.caller.user, name)
 
     def __eq__(self, other: object) -> bool:

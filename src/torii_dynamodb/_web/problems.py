@@ -139,7 +139,8 @@ def refusal_of(error: ToriiError, problem: type[R]) -> R:
         seconds = max(math.ceil(error.retry_after / timedelta(seconds=1)), 1)
         _log.warning("%s: %s", error.code, error.message)
         return problem(503, error.code, _BUSY, headers={"Retry-After": str(seconds)}, extra={"retry_after": seconds})
-    _log.error("%s: %s (AWS request id %s)", error.code, error.message, error.request_id)
+    known = f" (AWS request id {error.request_id})" if error.request_id else ""
+    _log.error("%s: %s%s", error.code, error.message, known)
     if status == 503:
         return problem(503, error.code, _BUSY, headers={"Retry-After": "1"}, extra={"retry_after": 1})
     return problem(500, "internal_error", _INTERNAL)

@@ -126,7 +126,7 @@ def _require_services(torii: AsyncTorii, config: WebConfig, *, tenants: bool) ->
     """
     if config.registration == "private" and not torii.sends_mail:
         raise ConfigurationError(
-            "private registration sends mail: give AsyncTorii mailer=... and mail=MailSettings(...), or "
+            "private registration sends mail: give mailer=... and mail=MailSettings(...), or "
             "choose WebConfig(registration='direct'), which reveals which addresses are taken"
         )
     if config.registration == "direct" and torii.require_verified_to_sign_in:

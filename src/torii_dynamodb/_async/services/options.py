@@ -55,7 +55,7 @@ def check_options(options: Mapping[str, object]) -> None:
     _check_storage(options["storage"])
     mailer, oauth = options["mailer"], options["oauth"]
     if (mailer is None) != (options["mail"] is None):
-        raise ConfigurationError("give mailer and mail, or neither")
+        raise ConfigurationError("give mailer=... and mail=MailSettings(...), or neither")
     if mailer is not None:
         check_methods("mailer", mailer, ["send"], _MAILER)
         check_twin("mailer", mailer, "send", blocking=BLOCKING, wanted=_MAILER)
