@@ -35,16 +35,30 @@ LABELS = {
     "authx_jwt": "AuthX, a signed token, no storage",
     "bare_starlette": "Starlette, nobody is asked",
     "ours_starlette": "torii-dynamodb, `ToriiMiddleware` on Starlette",
+    "bare_flask": "Flask, nobody is asked",
+    "ours_flask": "torii-dynamodb, `@login_required` and `current_user` on Flask",
+    "bare_django": "Django, nobody is asked",
+    "ours_django": "torii-dynamodb, `@login_required` and `request.user` on Django",
 }
-_BARE = {"ours_starlette": "bare_starlette"}
+_BARE = {"ours_starlette": "bare_starlette", "ours_flask": "bare_flask", "ours_django": "bare_django"}
+_BLOCKING = ("bare_flask", "ours_flask", "bare_django", "ours_django")
+_AIMED = {
+    "ours": "route with `current_user`",
+    "ours_starlette": "`ToriiMiddleware`",
+    "ours_flask": "Flask",
+    "ours_django": "Django",
+}
 _AIMS = {1: 1.9, 32: 1.5}
 
 _INTRO = """The CPU that the server's process uses for a request of `GET /me`, as a multiple of the same route without
-authentication in the same round. Everything runs on uvicorn as `pip install uvicorn` installs it (asyncio, h11), with
-one worker and without an access log; `wrk` sends the requests, with the session's cookie. The engine's own CPU is not
-counted.
+authentication in the same round. FastAPI and Starlette run on uvicorn as `pip install uvicorn` installs it (asyncio,
+h11), with one worker and without an access log. Flask and Django use the blocking services and run on Waitress, in one
+process with its default of four threads, so at 32 connections most requests wait for a thread. `wrk` sends the
+requests, with the session's cookie. The engine's own CPU is not counted.
 """
-_NOTE = "Both columns are ratios of CPU; `ToriiMiddleware` is compared with a bare route of Starlette."
+_NOTE = """Both columns are ratios of CPU. Starlette, Flask and Django are each compared with a bare route of the same
+framework on the same server. A bare route of Django has the middleware of [Django](../django.md), apart from ours.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +111,8 @@ def _serving(key: str, endpoint: str, log: Path) -> Iterator[_Server]:
         ready = Path(folder) / "ready"
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "benchmarks" / "routes")])
         python = str(BENCH / "routes" / "bin" / "python")
-        options = ["--port", str(port), "--loop", "asyncio", "--http", "h11", "--log-level", "error", "--no-access-log"]
         process = subprocess.Popen(
-            [python, "-W", "ignore", "-m", "uvicorn", f"{key}:app", *options],
+            [python, "-W", "ignore", "-m", *_command(key, port)],
             env=clean_environment() | {"ENDPOINT": endpoint, "READY": str(ready), "PYTHONPATH": paths},
             stderr=errors,
         )
@@ -108,6 +121,13 @@ def _serving(key: str, endpoint: str, log: Path) -> Iterator[_Server]:
         finally:
             process.terminate()
             process.wait()
+
+
+def _command(key: str, port: int) -> list[str]:
+    if key in _BLOCKING:
+        return ["waitress", f"--listen=127.0.0.1:{port}", f"{key}:app"]
+    options = ["--port", str(port), "--loop", "asyncio", "--http", "h11", "--log-level", "error", "--no-access-log"]
+    return ["uvicorn", f"{key}:app", *options]
 
 
 def _announced(key: str, process: subprocess.Popen[bytes], ready: Path, port: int) -> str:
@@ -138,7 +158,7 @@ def report(found: Mapping[str, Any]) -> Report:
             ratios.get((key, connections)),
             first=key == "ours",
         )
-        for key, what in (("ours", "route with `current_user`"), ("ours_starlette", "`ToriiMiddleware`"))
+        for key, what in _AIMED.items()
         for connections, aim in _AIMS.items()
     ]
     order = sorted({key for key, _ in ratios}, key=lambda key: median(used[key]["1"]))

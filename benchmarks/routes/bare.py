@@ -1,11 +1,11 @@
 """A route that asks nobody."""
 
-from common import announcing
+from common import NOBODY, announcing, signed_in
 from fastapi import FastAPI
 
 
 async def seed():
-    return "Cookie: __Host-torii=torii_s1_usr_00000000000000000000000000000000.none"
+    return signed_in()
 
 
 app = FastAPI(lifespan=announcing(seed))
@@ -13,4 +13,4 @@ app = FastAPI(lifespan=announcing(seed))
 
 @app.get("/me")
 async def me() -> dict[str, str]:
-    return {"id": "usr_00000000000000000000000000000000"}
+    return {"id": NOBODY}

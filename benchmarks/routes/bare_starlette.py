@@ -1,7 +1,7 @@
 """The same on Starlette."""
 
 from bare import seed
-from common import announcing
+from common import NOBODY, announcing
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 
 async def me(_: Request) -> JSONResponse:
-    return JSONResponse({"id": "usr_00000000000000000000000000000000"})
+    return JSONResponse({"id": NOBODY})
 
 
 app = Starlette(routes=[Route("/me", me)], lifespan=announcing(seed))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+
 from torii_dynamodb._web.callers import Caller
 from torii_dynamodb._web.current import CurrentUser
-from torii_dynamodb.django.configuration import options
 from torii_dynamodb.models import User
 
 __all__ = ["ToriiUser"]
@@ -62,7 +63,7 @@ class ToriiUser(CurrentUser):
 def user_of(caller: Caller | None) -> Any:
     """What ``request.user`` is: a :class:`ToriiUser`, or with ``MIRROR`` the row of ``AUTH_USER_MODEL`` for it."""
     found = ToriiUser(caller)
-    mirror = options().get("mirror", False)
+    mirror = settings.TORII.get("MIRROR", False)
     if caller is None or not mirror:
         return found
     row = mirrored(caller.user) if mirror is True else mirror(caller.user)

@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from benchmarks.harness import cold, flows, layouts, round_trips
+from benchmarks.harness import cold, flows, layouts, round_trips, routes
 from benchmarks.harness.chart import Bar, bars, grid
 from benchmarks.harness.contestants import ROOT
 from benchmarks.harness.figures import Spread
@@ -73,6 +73,19 @@ def test_a_flow_is_ahead_only_if_it_is_ahead_of_every_peer() -> None:
     one = targets(flows, found)["every other flow, async: CPU against the Python peer that needs least"]
     assert one.met is False
     assert "in the worst of 2 (register, 16 at once, against aiodynamo by hand)" in one.figure
+
+
+def test_a_route_is_compared_with_the_bare_route_of_its_framework() -> None:
+    """A framework that is slow by itself makes our route look neither better nor worse."""
+    used = {"bare": 100, "ours": 160, "bare_flask": 200, "ours_flask": 360, "bare_django": 300, "ours_django": 600}
+    told = targets(routes, {"cpu_us": {key: {"1": [cpu], "32": [cpu]} for key, cpu in used.items()}})
+    found = {what: (one.figure.partition(" ")[0], one.met) for what, one in told.items() if "at 1 connection:" in what}
+    assert found == {
+        "route with `current_user`, at 1 connection: the server's CPU against a bare route": ("1.60", True),
+        "`ToriiMiddleware`, at 1 connection: the server's CPU against a bare route": ("not", None),
+        "Flask, at 1 connection: the server's CPU against a bare route": ("1.80", True),
+        "Django, at 1 connection: the server's CPU against a bare route": ("2.00", False),
+    }
 
 
 def test_a_contestant_without_the_flow_is_not_judged() -> None:
