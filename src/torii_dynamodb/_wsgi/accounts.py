@@ -202,6 +202,9 @@ class WsgiAccounts:
         Raises:
             Refusal: It is one. Nobody is signed in then, so that error pages can be shown.
         """
+        # Most requests only read, and need not have their credentials read here.
+        if not self._cross_site.refuses(request, cookie=True):
+            return
         found = callers.credential_of(request, self._cookies, self.config.transports)
         if found is None or found[1] != "cookie":
             return
