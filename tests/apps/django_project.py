@@ -11,13 +11,15 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
 from django.template import engines
+from django.urls import reverse
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
+from tests.apps.support import PAGES, WEB, Ground
 
 from torii_dynamodb import django as torii
-from torii_dynamodb.testing import MemoryStorage
 
 if not settings.configured:
+    _ground = Ground()
     settings.configure(
         SECRET_KEY="k" * 50,
         ALLOWED_HOSTS=["app.example.com", "testserver"],
@@ -42,7 +44,8 @@ if not settings.configured:
                                                        "django.contrib.messages.context_processors.messages"]}}],
         STATIC_URL="/static/",
         USE_TZ=True,
-        TORII={"STORAGE": MemoryStorage(), "PAGES": torii.PagesConfig(app_name="Example"), "SECRET": "s" * 32},
+        TORII={"STORAGE": _ground.storage, "WEB": WEB, "PAGES": PAGES,
+               **{key.upper(): one for key, one in _ground.options.items()}},
     )  # fmt: skip
     django.setup()
 
@@ -106,3 +109,6 @@ VIEWS = {
     "own-sign-out": own_sign_out,
 }
 EXEMPT = {name: csrf_exempt(view) for name, view in VIEWS.items()}
+
+# Django keeps the URLs of the first use, so they must not depend on which test, with which settings, comes first.
+reverse("torii:sign-in")
