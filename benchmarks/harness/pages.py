@@ -30,7 +30,8 @@ _MISSED = """## What stands in the way of the aims that are not met
   repeated by itself, and twice that inside a request, between the framework's code. A cache answers it without the
   exchange ([a cache](cache.md)).
 - **Cold start.** Of the 84 ms that imports take (asynchronous), 24 ms are the library's own modules; the rest are
-  Python's: `asyncio`, `ssl`, `logging` and what they load. A [test](../tests/integration/test_cold_start.py) lists what is loaded.
+  Python's: `asyncio`, `ssl`, `logging` and what they load. A [test](../tests/integration/test_cold_start.py) lists
+  what is loaded.
 - **Merged reads** need about half of the CPU of unmerged ones at 64, and not less, because most of a check's work does
   not depend on how it is sent (above). With one and four callers both sides send the same requests, so what differs
   there is the measurement. Where 1 % of the responses are late, the p99 falls before or behind them by chance: with
