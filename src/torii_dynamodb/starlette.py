@@ -277,20 +277,8 @@ async def login(request: Request, response: Response, who: User | SignInResult, 
             been ended.
     """
     web = _accounts(request).web
-    try:
-        web.refuse_cross_site(request)
-    except Problem:
-        if isinstance(who, SignedIn):
-            await web.torii.delete_session(who.session.token)
-        raise
-    result = await web.torii.sign_in(who, browser=web.browser(request)) if isinstance(who, User) else who
-    if not isinstance(result, SignedIn):
-        if not replace:
-            await web.refuse_switch(request, result.user.id)
-        web.leave_challenge(response, result)
-        return False
-    await web.begin_session(request, response, result.user, result.session, replace=replace)
-    return True
+    result = await web.part.gate.sign_in(request, response, who, browser=web.browser(request), replace=replace)
+    return isinstance(result, SignedIn)
 
 
 async def logout(request: Request, response: Response) -> None:

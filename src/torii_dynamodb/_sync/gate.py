@@ -12,13 +12,15 @@ from torii_dynamodb._web.callers import Caller, bearer_of, credential_of
 from torii_dynamodb._web.cookies import Cookies
 from torii_dynamodb._web.csrf import CrossSite
 from torii_dynamodb._web.problems import Refusal
+from torii_dynamodb.models import SignedIn, User
 
 if TYPE_CHECKING:
+    from torii_dynamodb._rules.signing_in import Browser
     from torii_dynamodb._sync.services import Torii
     from torii_dynamodb._web.connection import Carrier, Connection
     from torii_dynamodb._web.settings import SessionTransport, WebConfig
-    from torii_dynamodb.models import Session, User
-    from torii_dynamodb.second_factor import SecondFactorChallenge
+    from torii_dynamodb.models import Session
+    from torii_dynamodb.second_factor import SecondFactorChallenge, SignInResult
 
 __all__ = ["Gate"]
 
@@ -139,6 +141,47 @@ class Gate:
             )
 
     # Beginning and ending sessions
+
+    def sign_in(
+        self,
+        connection: Connection,
+        response: Carrier,
+        who: User | SignInResult,
+        *,
+        browser: Browser,
+        replace: bool = False,
+    ) -> SignInResult:
+        """Begin a session in this browser for an application's own view, or leave the challenge for a second factor.
+
+        Args:
+            connection: The request.
+            response: The response that sets cookies.
+            who: What the services returned, or a user whom the application has authenticated.
+            browser: The browser that the request comes from.
+            replace: Whether the session may replace another user's in this browser, because the person was asked.
+
+        Returns:
+            Who is signed in now, or the challenge that has been left with the browser.
+
+        Raises:
+            AccountLocked: An administrator locked the account.
+            Refusal: Another user is signed in in this browser (409), or the request comes from another site (403),
+                which could sign people in to its own account. A new session has been ended.
+        """
+        try:
+            self.refuse_cross_site(connection)
+        except Refusal:
+            if isinstance(who, SignedIn):
+                self._torii.delete_session(who.session.token)
+            raise
+        result = self._torii.sign_in(who, browser=browser) if isinstance(who, User) else who
+        if isinstance(result, SignedIn):
+            self.begin_session(connection, response, result.user, result.session, replace=replace)
+        else:
+            if not replace:
+                self.refuse_switch(connection, result.user.id)
+            self.leave_challenge(response, result)
+        return result
 
     def begin_session(
         self,

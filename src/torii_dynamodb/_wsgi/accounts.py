@@ -25,7 +25,7 @@ from torii_dynamodb._wsgi.opened_later import OpenedLater
 from torii_dynamodb.clock import Clock, RandomBytes, system_random
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ToriiError
-from torii_dynamodb.models import SignedIn
+from torii_dynamodb.models import SignedIn, User
 
 if TYPE_CHECKING:
     import httpx
@@ -270,36 +270,28 @@ class WsgiAccounts:
     # Signing in and out in the application's own views
 
     def sign_in(
-        self, request: Environ, response: Carrier, result: SignInResult, *, replace: bool = False
+        self, request: Environ, response: Carrier, who: User | SignInResult, *, replace: bool = False
     ) -> Caller | None:
-        """Begin a session in this browser, or leave the challenge that asks for a second factor.
+        """Begin a session in this browser, or leave the challenge for a second factor: see :meth:`Gate.sign_in`.
 
         Args:
             request: The request.
             response: The response that sets cookies.
-            result: What the services returned.
+            who: What the services returned, or a user whom the application has authenticated.
             replace: Whether the session may replace another user's in this browser.
 
         Returns:
             Who is signed in now; ``None`` if a second factor is due.
 
         Raises:
-            Refusal: Another user is signed in in this browser (409), or the request comes from another site (403),
-                which could sign people in to its own account. A new session has been ended.
+            AccountLocked: An administrator locked the account.
+            Refusal: Another user is signed in in this browser (409), or the request comes from another site (403). A
+                new session has been ended.
         """
-        try:
-            self.gate.refuse_cross_site(request)
-        except Refusal:
-            if isinstance(result, SignedIn):
-                self.torii.delete_session(result.session.token)
-            raise
+        result = self.gate.sign_in(request, response, who, browser=self.browser(request), replace=replace)
         if not isinstance(result, SignedIn):
-            if not replace:
-                self.gate.refuse_switch(request, result.user.id)
-            self.gate.leave_challenge(response, result)
             return None
         user, session = result
-        self.gate.begin_session(request, response, user, session, replace=replace)
         caller = Caller(user=user, session=session, token=session.token, transport="cookie")
         self.remember(request, caller)
         return caller

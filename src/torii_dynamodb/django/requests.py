@@ -68,9 +68,7 @@ def login(request: Any, who: User | SignInResult, *, replace: bool = False) -> b
     Raises:
         AccountLocked: An administrator locked the account.
     """
-    site, this = accounts(), environ_of(request)
-    result = site.torii.sign_in(who, browser=site.browser(this)) if isinstance(who, User) else who
-    caller = site.sign_in(this, cookies_of(request), result, replace=replace)
+    caller = accounts().sign_in(environ_of(request), cookies_of(request), who, replace=replace)
     if caller is not None:
         request.user = user_of(caller)
     return caller is not None

@@ -128,9 +128,7 @@ def login(who: User | SignInResult, *, replace: bool = False) -> bool:
     Raises:
         AccountLocked: An administrator locked the account.
     """
-    site, this = accounts(), this_request()
-    result = site.torii.sign_in(who, browser=site.browser(this)) if isinstance(who, User) else who
-    return site.sign_in(this, _cookies(), result, replace=replace) is not None
+    return accounts().sign_in(this_request(), _cookies(), who, replace=replace) is not None
 
 
 def logout() -> None:
