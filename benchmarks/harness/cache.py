@@ -168,22 +168,35 @@ def _checks(bench: Bench, world: _World, tokens: list[str], client: Redis) -> di
             world.run(world.on.get_signed_in, tokens, 64)
         return took
 
-    found: dict[str, Any] = {"checks": {}}
-    for concurrency in CONCURRENCY:
-        sizes = {}
-        for way in WAYS:
-            tried = turn(way, max(concurrency, 16), concurrency)
-            sizes[way] = operations_for(2 * bench.window, 1 / tried["per_second"], concurrency, 4000)
-        rounds: dict[str, Any] = {way: {figure: [] for figure in _FIGURES} for way in WAYS}
-        for number in range(bench.rounds(11)):
-            for way in turns(WAYS, number):
-                took = turn(way, sizes[way], concurrency)
-                for figure in _FIGURES:
-                    rounds[way][figure].append(took[figure])
-        found["checks"][str(concurrency)] = rounds
+    found = {"checks": _in_turns(bench, WAYS, turn, tried=16, rounds=11)}
     counts = world.on.cache_counts
     if counts.fallbacks:
         raise RuntimeError(f"{counts.fallbacks} checks did without the cache")
+    return found
+
+
+def _in_turns(
+    bench: Bench,
+    names: Sequence[str],
+    turn: Callable[[str, int, int], Mapping[str, float]],
+    *,
+    tried: int,
+    rounds: int,
+) -> dict[str, Any]:
+    """Return the figures of each round, by concurrency and name. The first `tried` checks tell how many fill a turn."""
+    found: dict[str, Any] = {}
+    for concurrency in CONCURRENCY:
+        sizes = {}
+        for name in names:
+            took = turn(name, max(concurrency, tried), concurrency)
+            sizes[name] = operations_for(2 * bench.window, 1 / took["per_second"], concurrency, 4000)
+        figures: dict[str, Any] = {name: {figure: [] for figure in _FIGURES} for name in names}
+        for number in range(bench.rounds(rounds)):
+            for name in turns(names, number):
+                took = turn(name, sizes[name], concurrency)
+                for figure in _FIGURES:
+                    figures[name][figure].append(took[figure])
+        found[str(concurrency)] = figures
     return found
 
 
@@ -219,7 +232,7 @@ def _requests(client: Redis, *commands: str) -> int:
 
 def _peer(bench: Bench, url: str, slow: DynamoDbConfig, tokens: list[str], client: Redis) -> dict[str, Any]:
     """Return better-auth's figures, and those of our warm checks in the same rounds."""
-    found: dict[str, Any] = {"checks": {}}
+    found: dict[str, Any] = {}
     worker = Worker(BETTER_AUTH, bench.log)
     try:
         worker.open(url)
@@ -232,19 +245,7 @@ def _peer(bench: Bench, url: str, slow: DynamoDbConfig, tokens: list[str], clien
                     return worker.tell("run", flow="check", concurrency=concurrency, operations=operations)
                 return world.run(world.on.get_signed_in, list(islice(cycle(tokens), operations)), concurrency)
 
-            names = ("ours", BETTER_AUTH.key)
-            for concurrency in CONCURRENCY:
-                sizes = {}
-                for who in names:
-                    tried = turn(who, max(concurrency, 32), concurrency)
-                    sizes[who] = operations_for(2 * bench.window, 1 / tried["per_second"], concurrency, 4000)
-                rounds: dict[str, Any] = {who: {figure: [] for figure in _FIGURES} for who in names}
-                for number in range(bench.rounds(9)):
-                    for who in turns(names, number):
-                        took = turn(who, sizes[who], concurrency)
-                        for figure in _FIGURES:
-                            rounds[who][figure].append(took[figure])
-                found["checks"][str(concurrency)] = rounds
+            found["checks"] = _in_turns(bench, ("ours", BETTER_AUTH.key), turn, tried=32, rounds=9)
         found["requests"] = {}
         for flow in ("check", "sign_out"):
             # Signing up, which a sign-out needs, makes requests, too: the difference of one more of both is counted.
