@@ -58,7 +58,7 @@ def test_the_language_that_somebody_gets(wanted: str | None, chosen: str) -> Non
 
 
 def test_a_variant_serves_those_who_want_the_language(tmp_path: Path) -> None:
-    """Somebody who wants ``pt`` gets ``pt-BR`` if that is what there is; its texts come before those of ``pt``."""
+    """A request for ``pt`` gets ``pt-BR`` if only that is offered; its texts come before those of ``pt``."""
     catalogue(tmp_path, "pt-BR", {"Account": "Conta"})
     catalogue(tmp_path, "pt", {"Account": "A conta", "Save": "Guardar"})
     offered = Languages(offered=["en", "pt-BR"], folders=[tmp_path])
